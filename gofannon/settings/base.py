@@ -3,10 +3,14 @@
 import secrets
 from typing import Any
 
+import django_stubs_ext
 from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 
 from gofannon import env
+
+# Makes Django's generic classes subscriptable at run time, as the annotations write them.
+django_stubs_ext.monkeypatch()
 
 BASE_DIR = env.BASE_DIR
 VAR_DIR = env.var_dir()
@@ -126,11 +130,6 @@ USE_I18N = False
 USE_TZ = True
 
 STATIC_URL = "/static/"
-STATIC_ROOT = VAR_DIR / "static"
-STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
-}
 # Served straight from the packages, so that no collectstatic stands between a clone and a page with style.
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False

@@ -1,0 +1,3 @@
+from agents.models.skill import Skill, SkillRow, SkillVersion
+
+__all__ = ["Skill", "SkillRow", "SkillVersion"]

@@ -1,0 +1,56 @@
+"""JSON at the border: strict encoding, and where in a value the trouble is."""
+
+import json
+from typing import Any
+
+MAX_DEPTH = 200
+_INFINITIES = (float("inf"), float("-inf"))
+
+
+class NotJson(ValueError):
+    """A value that JSON cannot say; `code` is "not_json" or "not_finite", the text names the place."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def find_problem(value: Any, path: str, depth: int) -> tuple[str, str] | None:
+    """The first place in a value that JSON cannot say, as (code, "path: what"), or None.
+
+    Written in monty's subset of Python, for monty runs this very source too.
+    """
+    if value is None or isinstance(value, (bool, int, str)):
+        return None
+    if isinstance(value, float):
+        if value != value or value in (float("inf"), float("-inf")):
+            return ("not_finite", path + ": " + repr(value))
+        return None
+    if depth > 200:
+        return ("not_json", path[:80] + "...: nested deeper than 200")
+    if isinstance(value, dict):
+        for key in value:
+            if not isinstance(key, str):
+                return ("not_json", path + ": a key is " + type(key).__name__ + ", not str")
+            found = find_problem(value[key], path + "." + key, depth + 1)
+            if found is not None:
+                return found
+        return None
+    if isinstance(value, (list, tuple)):
+        for index in range(len(value)):
+            found = find_problem(value[index], path + "[" + str(index) + "]", depth + 1)
+            if found is not None:
+                return found
+        return None
+    return ("not_json", path + ": " + type(value).__name__)
+
+
+def encode(value: Any, what: str) -> bytes:
+    """A value as UTF-8 JSON; raises NotJson with the path from `what`, e.g. "output.results[3]: set"."""
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    except UnicodeEncodeError:
+        raise NotJson("not_json", f"{what}: text with half a surrogate pair") from None
+    except (TypeError, ValueError, RecursionError) as error:
+        code, message = find_problem(value, what, 0) or ("not_json", f"{what}: {error}")
+        raise NotJson(code, message) from None

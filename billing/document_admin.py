@@ -1,0 +1,176 @@
+"""The base of every admin page: saves and deletes go through the same functions as the API's."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.defaultfilters import truncatechars
+from unfold.admin import ModelAdmin
+
+from billing import documents
+from gofannon.lib.documents import Document
+from gofannon.lib.errors import ApiError
+
+
+class LinesField(forms.CharField):
+    """A list of strings, one a line."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(widget=forms.Textarea(attrs={"rows": 3}), required=False, help_text="one a line", **kwargs)
+
+    def to_python(self, value: Any) -> Any:
+        lines = value if isinstance(value, list) else [line.strip() for line in (value or "").splitlines()]
+        lines = [line for line in lines if line]
+        if len(set(lines)) != len(lines):
+            raise ValidationError("names an entry twice")
+        return lines
+
+    def prepare_value(self, value: Any) -> Any:
+        return "\n".join(value) if isinstance(value, list) else value
+
+
+class DocumentForm(forms.ModelForm[Any]):
+    """Carries the version that the page was made from, and each list as lines."""
+
+    expected_version = forms.IntegerField(widget=forms.HiddenInput, required=False)
+    refusal: ApiError | None = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        document = self.instance
+        if not document._state.adding:
+            self.initial["expected_version"] = document.version
+            self.initial |= {name: document.listed(name) for name in document.LISTS if name in self.fields}
+
+    def values(self) -> dict[str, Any]:
+        """What the page sets, keyed like the API's validated values: foreign keys by id."""
+        found: dict[str, Any] = {}
+        for name, value in self.cleaned_data.items():
+            if name == "expected_version":
+                continue
+            if isinstance(value, Model):
+                found[f"{name}_id"] = value.pk
+            elif name in self._foreign_keys() and value is None:
+                found[f"{name}_id"] = None
+            else:
+                found[name] = value
+        return found
+
+    def _foreign_keys(self) -> set[str]:
+        return {field.name for field in self._meta.model._meta.concrete_fields if field.many_to_one}
+
+    def _post_clean(self) -> None:
+        """The document itself judges what it may hold; the form only reads."""
+        if self.refusal is not None:
+            known = (self.refusal.path or "").split(".")[0].split("[")[0]
+            self.add_error(known if known in self.fields else None, self.refusal.message)
+
+
+class DocumentAdmin(ModelAdmin):  # type: ignore[misc]
+    """Lists newest first; a refusal of the actions shows as the form's error."""
+
+    form = DocumentForm
+    ordering = ["-created_at"]
+    date_hierarchy = "created_at"
+    show_full_result_count = False
+    list_per_page = 50
+    readonly_fields: tuple[str, ...] = ("id", "version", "created_at", "updated_at")
+    list_fullwidth = True
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        lines = {name: LinesField() for name in self._lists()}
+        kwargs["form"] = type("WithLists", (self.form,), {**lines, "refusal": getattr(request, "_refusal", None)})
+        if self.fields is None and not self.fieldsets:
+            kwargs.setdefault("fields", self._form_fields(request, obj))
+        return super().get_form(request, obj, change=change, **kwargs)
+
+    def _lists(self) -> tuple[str, ...]:
+        return self.model.LISTS if issubclass(self.model, Document) else ()
+
+    def _form_fields(self, request: HttpRequest, obj: Any) -> list[str]:
+        read_only = set(self.get_readonly_fields(request, obj))
+        editable = [f.name for f in self.model._meta.concrete_fields if f.editable and not f.primary_key]
+        return [name for name in editable if name not in read_only]
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        if self.fields:
+            return [*self.fields, *(["expected_version"] if "expected_version" not in self.fields else [])]
+        extra = [name for name in self._lists() if name not in self.get_readonly_fields(request, obj)]
+        return [*self._form_fields(request, obj), *extra, *self.get_readonly_fields(request, obj), "expected_version"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows = super().get_queryset(request)
+        return rows.for_wire() if hasattr(rows, "for_wire") else rows  # type: ignore[no-any-return]
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            return super().changeform_view(request, *args, **kwargs)  # type: ignore[no-any-return]
+        except ApiError as refusal:
+            # Rolled back; the page is shown again with the refusal at its field.
+            request._refusal = refusal  # type: ignore[attr-defined]
+            return super().changeform_view(request, *args, **kwargs)  # type: ignore[no-any-return]
+
+    def save_form(self, request: HttpRequest, form: Any, change: bool) -> Any:
+        return form.instance
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        if change:
+            stored = self.model._default_manager.get(pk=obj.pk)
+            self.change_document(request, stored, form.values(), form.cleaned_data.get("expected_version"))
+        else:
+            obj.pk = self.make_document(request, form.values()).pk
+            obj._state.adding = False
+
+    def make_document(self, request: HttpRequest, values: dict[str, Any]) -> Any:
+        return documents.create_document(actor=request.user, model=self.model, values=values)
+
+    def change_document(self, request: HttpRequest, document: Any, values: dict[str, Any], expected: int | None) -> None:
+        documents.update_document(actor=request.user, document=document, values=values, expected_version=expected)
+
+    def remove_document(self, request: HttpRequest, document: Any) -> None:
+        documents.delete_document(actor=request.user, document=document)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        for formset in formsets:
+            self.save_formset(request, form, formset, change=change)
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        self.remove_document(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        for document in queryset:
+            try:
+                self.remove_document(request, document)
+            except ApiError as refusal:
+                messages.error(request, refusal.message)
+
+    def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        try:
+            return super().delete_view(request, object_id, extra_context)  # type: ignore[no-any-return]
+        except ApiError as refusal:
+            messages.error(request, refusal.message)
+            return HttpResponseRedirect(request.path.removesuffix("delete/") + "change/")
+
+
+class HistoryAdmin(ModelAdmin):  # type: ignore[misc]
+    """What happened is read, never written."""
+
+    show_full_result_count = False
+    list_per_page = 50
+    list_fullwidth = True
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+def excerpt(text: str, length: int = 60) -> str:
+    return truncatechars(text, length)

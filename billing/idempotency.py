@@ -1,0 +1,71 @@
+"""`Idempotency-Key`: a POST that is sent twice makes one document.
+
+The key's row is inserted in the transaction that makes the document; the second caller gets that document rendered
+anew. A key is unique by (user, method, path, key) and kept 24 h.
+"""
+
+import hashlib
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from rest_framework.request import Request
+
+from billing.models import IdempotencyKey
+from gofannon.lib.errors import ApiError
+from gofannon.lib.rest.errors import is_unique_violation
+
+D = TypeVar("D")
+KEPT = timedelta(hours=24)
+
+
+def once(request: Request, make: Callable[[], D], find: Callable[[str], D | None]) -> tuple[D, bool]:
+    """(the document, whether this call made it). `make` runs in a transaction; `find` gets a document by its id.
+
+    Raises ApiError 400 for a bad key, 422 `idempotency_mismatch` for a key that came with another body.
+    """
+    key = request.headers.get("Idempotency-Key")
+    if key is None:
+        with transaction.atomic():
+            return make(), True
+    if not 1 <= len(key) <= 255 or not key.isprintable() or not key.isascii():
+        raise ApiError("a key of 1 to 255 printable ASCII characters", code="invalid", path="Idempotency-Key")
+    identity = {"user_id": request.user.pk, "method": request.method, "path": request.path[:500], "key": key}
+    body_hash = hashlib.sha256(request._request.body).hexdigest()
+    known = _replay(identity, body_hash, find)
+    if known is not None:
+        return known, False
+    try:
+        with transaction.atomic():
+            row = IdempotencyKey.objects.create(**identity, body_hash=body_hash)
+            document: Any = make()
+            IdempotencyKey.objects.filter(pk=row.pk).update(document_id=document.pk)
+        return document, True
+    except IntegrityError as error:
+        if not is_unique_violation(error):
+            raise
+        known = _replay(identity, body_hash, find)
+        if known is None:
+            raise
+        return known, False
+
+
+def _replay(identity: dict[str, Any], body_hash: str, find: Callable[[str], D | None]) -> D | None:
+    row = IdempotencyKey.objects.filter(**identity, created_at__gt=timezone.now() - KEPT).first()
+    if row is None:
+        IdempotencyKey.objects.filter(**identity).delete()
+        return None
+    if row.body_hash != body_hash:
+        message = "this Idempotency-Key came with another body before"
+        raise ApiError(message, code="idempotency_mismatch", path="Idempotency-Key", status=422)
+    document = find(row.document_id)
+    if document is None:
+        raise ApiError("what this key made has been deleted", code="gone", path="Idempotency-Key", status=410)
+    return document
+
+
+def forget_old() -> int:
+    """Deletes keys past their 24 h; the number of them."""
+    return IdempotencyKey.objects.filter(created_at__lte=timezone.now() - KEPT).delete()[0]

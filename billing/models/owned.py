@@ -1,0 +1,55 @@
+"""Definitions: documents with an owner, shared with nobody, a team or everybody."""
+
+from typing import Any, Self
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from billing.models.team import Membership, Team
+from gofannon.lib.documents import Document, DocumentQuerySet
+
+
+class Visibility(models.TextChoices):
+    PRIVATE = "private", "private: its owner"
+    TEAM = "team", "team: its team's members"
+    PUBLIC = "public", "public: every signed-in user"
+
+
+class OwnedQuerySet(DocumentQuerySet):
+    def visible_to(self, user: Any) -> Self:
+        """Staff sees all; others their own, their teams' and what is public. Nobody anonymous sees anything."""
+        if user.is_staff:
+            return self
+        if not user.is_authenticated:
+            return self.none()
+        teams = Membership.objects.filter(user_id=user.pk).values("team_id")
+        return self.filter(
+            Q(owner_id=user.pk)
+            | Q(visibility=Visibility.PUBLIC)
+            | Q(visibility=Visibility.TEAM, team_id__in=teams)
+        )
+
+    def editable_by(self, user: Any) -> Self:
+        if user.is_staff:
+            return self
+        edited = Membership.objects.filter(user_id=user.pk, role=Membership.Role.EDITOR).values("team_id")
+        shared = Q(visibility__in=[Visibility.TEAM, Visibility.PUBLIC], team_id__in=edited)
+        return self.filter(Q(owner_id=user.pk) | shared)
+
+
+class OwnedDocument(Document):
+    """Abstract. What a user defines; `archived_at` hides it and stops new runs."""
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", db_constraint=False)
+    team = models.ForeignKey(Team, models.PROTECT, related_name="+", null=True, blank=True, db_constraint=False)
+    visibility = models.CharField(max_length=10, choices=Visibility.choices, default=Visibility.PRIVATE, db_index=True)
+    archived_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects = OwnedQuerySet.as_manager()
+
+    class Meta:
+        abstract = True
+
+    def editable_by(self, user: Any) -> bool:
+        return type(self).objects.filter(pk=self.pk).editable_by(user).exists()

@@ -1,0 +1,1 @@
+"""The floor: ids, clock, crypto, documents, REST conventions. It imports no app."""

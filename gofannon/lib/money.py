@@ -1,0 +1,26 @@
+"""Money: integers of nano-USD (1e-9 USD) inside, a JSON number of USD on the wire."""
+
+from decimal import Decimal, InvalidOperation
+
+NANO = 1_000_000_000
+MAX_USD = 1_000_000_000
+
+
+def to_usd(nano: int) -> float:
+    """The nearest double; exact for every amount that a double can hold to nine places."""
+    return float(Decimal(nano) / NANO)
+
+
+def from_usd(usd: object) -> int:
+    """Nano-USD of a number of USD. Raises ValueError past nine decimal places, for non-finite and absurd amounts."""
+    if isinstance(usd, bool) or not isinstance(usd, int | float | Decimal | str):
+        raise ValueError("an amount in USD is a number")
+    try:
+        amount = Decimal(str(usd)) * NANO
+    except InvalidOperation as error:
+        raise ValueError("an amount in USD is a number") from error
+    if not amount.is_finite() or abs(amount) > MAX_USD * NANO:
+        raise ValueError(f"an amount in USD lies within {MAX_USD:,}")
+    if amount != amount.to_integral_value():
+        raise ValueError("an amount in USD has at most nine decimal places")
+    return int(amount)

