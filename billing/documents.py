@@ -5,7 +5,7 @@ at all.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -94,14 +94,15 @@ def archive_document(*, actor: Any, document: OwnedDocument, archived: bool) -> 
     document.refresh_from_db(fields=["version", "updated_at"])
 
 
-def import_document(
-    *, actor: Any, model: type[D], values: dict[str, Any], children: Callable[[D], None] | None = None
-) -> Imported:
-    """Stores a document as it stands elsewhere, with its id and times. Starts nothing; dangling references are kept.
+def import_document(*, actor: Any, model: type[D], values: dict[str, Any]) -> Imported:
+    """Stores a document as it stands elsewhere, with its id, times and `CHILDREN`. Starts nothing.
+
+    References that lead nowhere are kept and told.
 
     Raises Conflict (`duplicate`) where the id is taken.
     """
     columns, lists = _split(model, values)
+    children = {name: columns.pop(name) for name in model.CHILDREN if name in columns}
     document = model(**columns)
     _give_owner(document, actor)
     dangling = [{"path": path, "id": id_} for path, id_ in _missing(document, None, values)]
@@ -112,8 +113,7 @@ def import_document(
         document.save(force_insert=True)
         document.write_lists(lists)
         document.stored(created=True)
-        if children:
-            children(document)
+        document.import_children(children)
     return Imported(document, dangling)
 
 

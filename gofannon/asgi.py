@@ -6,6 +6,7 @@ without holding a thread runs on the event loop, found by path in `MOUNTS`.
 
 import json
 import os
+import threading
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -16,6 +17,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gofannon.settings")
 from gofannon.wsgi import application as wsgi  # noqa: E402  settings first
 
 from django.conf import settings  # noqa: E402  # isort: skip
+
+from agents import sandbox  # noqa: E402  # isort: skip
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -87,9 +90,17 @@ async def _answer(send: Send, status: int, content: Any, close: bool = False) ->
     await send({"type": "http.response.body", "body": body})
 
 
+def _warm() -> None:
+    for runtime in sandbox.RUNTIMES:
+        sandbox.verify(runtime)
+
+
 async def _lifespan(receive: Receive, send: Send) -> None:
     while True:
         message = await receive()
+        if message["type"] == "lifespan.startup":
+            # On the side, so that the first run does not wait for the sandbox's checks.
+            threading.Thread(target=_warm, name="warm-up", daemon=True).start()
         await send({"type": f"{message['type']}.complete"})
         if message["type"] == "lifespan.shutdown":
             return

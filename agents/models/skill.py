@@ -2,6 +2,7 @@
 
 from django.db import models
 
+from agents.models.parts import users_of
 from billing.models import OwnedDocument
 from gofannon.lib.documents import ListRow
 
@@ -23,6 +24,9 @@ class Skill(OwnedDocument):
         """Every edit leaves a version behind."""
         fields = {"description": self.description, "instructions": self.instructions, "name": self.name}
         SkillVersion.objects.get_or_create(skill=self, number=self.version, defaults=fields)
+
+    def used_by(self) -> list[str]:
+        return users_of("Agent", "skill_ids", self.pk)
 
 
 class SkillRow(ListRow):

@@ -11,6 +11,7 @@ from gofannon.lib.documents import Document, DocumentQuerySet
 
 PREFIX = "gfn_"
 SCOPES = ("read", "run", "write", "admin")
+DEFAULT_SCOPES = ("read", "run", "write")
 
 
 class AccessKeyQuerySet(DocumentQuerySet):

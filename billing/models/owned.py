@@ -23,17 +23,16 @@ class OwnedQuerySet(DocumentQuerySet):
             return self
         if not user.is_authenticated:
             return self.none()
-        teams = Membership.objects.filter(user_id=user.pk).values("team_id")
+        teams = Team.objects.of(user).values("pk")
         return self.filter(
-            Q(owner_id=user.pk)
-            | Q(visibility=Visibility.PUBLIC)
-            | Q(visibility=Visibility.TEAM, team_id__in=teams)
+            Q(owner_id=user.pk) | Q(visibility=Visibility.PUBLIC) | Q(visibility=Visibility.TEAM, team_id__in=teams)
         )
 
     def editable_by(self, user: Any) -> Self:
+        """Staff, the owner, and of what is shared with a team its owner and editors."""
         if user.is_staff:
             return self
-        edited = Membership.objects.filter(user_id=user.pk, role=Membership.Role.EDITOR).values("team_id")
+        edited = Team.objects.of(user, Membership.Role.EDITOR).values("pk")
         shared = Q(visibility__in=[Visibility.TEAM, Visibility.PUBLIC], team_id__in=edited)
         return self.filter(Q(owner_id=user.pk) | shared)
 

@@ -2,13 +2,20 @@
 
 from typing import Any, Self
 
-from django.contrib.auth.models import BaseUserManager, PermissionsMixin
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.hashers import make_password
+from django.contrib.auth.models import BaseUserManager, PermissionsMixin
+from django.core.validators import RegexValidator
 from django.db import models
 from django.utils import timezone
 
+from billing.models.provider_key import ProviderKey
+from billing.models.usage import UsageEntry
 from gofannon.lib import ids, money
 from gofannon.lib.documents import Document, DocumentQuerySet
+
+# A picture may be served from anywhere, but it is never a script.
+is_web_address = RegexValidator(r"\Ahttps?://\S+\Z", "an address that begins with http:// or https://")
 
 
 class UserQuerySet(DocumentQuerySet):
@@ -37,11 +44,12 @@ class UserManager(BaseUserManager["User"].from_queryset(UserQuerySet)):  # type:
 class User(Document, AbstractBaseUser, PermissionsMixin):
     KIND = "user"
     COLLECTION = "users"
+    CHILDREN = ("usage", "provider_keys")
 
     username = models.CharField(max_length=255, unique=True)
     email = models.EmailField(blank=True, db_index=True)
     display_name = models.CharField(max_length=255, blank=True)
-    picture_url = models.URLField(max_length=2000, blank=True)
+    picture_url = models.CharField(max_length=2000, blank=True, validators=[is_web_address])
     provider = models.CharField(max_length=40, default="local", help_text="who vouched for the identity")
     is_active = models.BooleanField(default=True)
     is_staff = models.BooleanField(default=False, help_text="an operator: sees all, runs the admin")
@@ -66,6 +74,26 @@ class User(Document, AbstractBaseUser, PermissionsMixin):
     @classmethod
     def make_id(cls) -> str:
         return ids.new_id("user_local")
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Who comes without a name signs in by id, who comes without a password not by password."""
+        self.id = self.id or self.make_id()
+        self.username = self.username or self.id
+        self.password = self.password or make_password(None)
+        super().save(*args, **kwargs)
+
+    def import_children(self, children: dict[str, Any]) -> None:
+        """`{"usage": [{"timestamp", "cost_nano", ...}], "provider_keys": {provider: secret | None}}`."""
+        entries = [
+            UsageEntry(user=self, seq=seq, key=ids.new_id("import"), **entry)
+            for seq, entry in enumerate(children.get("usage", []), start=1)
+        ]
+        UsageEntry.objects.bulk_create(entries, batch_size=1000)
+        self.usage_count = len(entries)
+        self.save(update_fields=["usage_count"])
+        for provider, secret in children.get("provider_keys", {}).items():
+            if secret is not None:
+                ProviderKey.put(self.pk, provider, secret)
 
     def __str__(self) -> str:
         return self.display_name or self.username

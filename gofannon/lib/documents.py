@@ -1,6 +1,6 @@
 """What every document is: a row with a string id, an edit counter, times, and list fields held as child rows."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Self
 
 from django.db import models
@@ -38,6 +38,8 @@ class Document(models.Model):
     LISTS: ClassVar[tuple[str, ...]] = ()
     # Relations that the serializer reads besides `rows`.
     PREFETCHES: ClassVar[tuple[str, ...]] = ()
+    # The keys of an import's values that are child rows, which `import_children` stores.
+    CHILDREN: ClassVar[tuple[str, ...]] = ()
     # Field or list -> "app.Model" that its value (or each of its values) names.
     REFERENCES: ClassVar[dict[str, str]] = {}
 
@@ -73,7 +75,7 @@ class Document(models.Model):
         rows = [row for row in self.rows.all() if row.field == field]  # type: ignore[attr-defined]
         return [row.value for row in sorted(rows, key=lambda row: row.position)]
 
-    def write_lists(self, values: dict[str, Iterable[str]]) -> None:
+    def write_lists(self, values: Mapping[str, Iterable[str]]) -> None:
         """Replaces the given lists. The caller holds the transaction of the edit."""
         if not values:
             return
@@ -91,6 +93,9 @@ class Document(models.Model):
 
     def stored(self, *, created: bool) -> None:
         """What a model keeps besides its row and lists, in the transaction of the edit."""
+
+    def import_children(self, children: dict[str, Any]) -> None:
+        """Stores what an import holds under `CHILDREN`, in the transaction that stores the document."""
 
     def used_by(self) -> list[str]:
         """References of the documents that would break without this one; empty where it may be deleted."""

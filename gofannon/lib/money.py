@@ -1,9 +1,11 @@
 """Money: integers of nano-USD (1e-9 USD) inside, a JSON number of USD on the wire."""
 
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, Inexact, InvalidOperation
 
 NANO = 1_000_000_000
 MAX_USD = 1_000_000_000
+# Nineteen digits hold the greatest amount; what forty cannot hold has more than nine decimal places.
+_EXACT = Context(prec=40, traps=[Inexact, InvalidOperation])
 
 
 def to_usd(nano: int) -> float:
@@ -16,11 +18,15 @@ def from_usd(usd: object) -> int:
     if isinstance(usd, bool) or not isinstance(usd, int | float | Decimal | str):
         raise ValueError("an amount in USD is a number")
     try:
-        amount = Decimal(str(usd)) * NANO
+        amount = Decimal(str(usd))
     except InvalidOperation as error:
         raise ValueError("an amount in USD is a number") from error
-    if not amount.is_finite() or abs(amount) > MAX_USD * NANO:
+    if not amount.is_finite() or amount.copy_abs() > MAX_USD:
         raise ValueError(f"an amount in USD lies within {MAX_USD:,}")
-    if amount != amount.to_integral_value():
-        raise ValueError("an amount in USD has at most nine decimal places")
-    return int(amount)
+    try:
+        nano = _EXACT.multiply(amount, Decimal(NANO))
+        if nano == nano.to_integral_value():
+            return int(nano)
+    except Inexact:
+        pass
+    raise ValueError("an amount in USD has at most nine decimal places")

@@ -3,39 +3,52 @@
 import os
 import sys
 import time
+from contextlib import suppress
 
 from django.core.exceptions import ImproperlyConfigured
 
 from gofannon import env
-from gofannon.embedded import UnsafeDirectoryError
-from gofannon.supervisor.child import Child, Program
+from gofannon.embedded import UnsafeDirectoryError, runtime_dir
+from gofannon.supervisor.child import Child
 from gofannon.supervisor.claims import ClaimError, claim_state, listen
 from gofannon.supervisor.loop import Supervisor, say
 from gofannon.supervisor.programs import Stack
 
+# Seconds. Calendars can wait; the first answer has the processor to itself.
+BEAT_LATER = 3.0
+
 
 def main() -> int:
+    os.umask(0o077)
     supervisor = Supervisor()
     try:
         stack = Stack.from_environment()
-        lock = claim_state(stack.var)
-        listener = listen(stack.host, stack.port)
-        code = _serve(supervisor, stack, listener.fileno())
+        claim_state(stack.var)  # held until this process ends
+        with listen(stack.host, stack.port) as listener:
+            return _serve(supervisor, stack, listener.fileno())
     except (ClaimError, ImproperlyConfigured, UnsafeDirectoryError) as error:
         return _refuse(str(error))
     except PermissionError as error:
         return _refuse(f"{error.filename}: {(error.strerror or '').lower()}; does another user own it?")
-    finally:
-        if supervisor.children and supervisor.asked:
-            say("stopping")
-        supervisor.stop()
-    listener.close()
-    os.close(lock)
-    return code
 
 
 def _serve(supervisor: Supervisor, stack: Stack, listener: int) -> int:
+    try:
+        started = _start(supervisor, stack, listener)
+        if started:
+            supervisor.run()
+            say("stopping")
+        return 0 if started or supervisor.asked else 1
+    finally:
+        supervisor.stop()
+        with suppress(OSError):
+            runtime_dir(stack.var).rmdir()
+
+
+def _start(supervisor: Supervisor, stack: Stack, listener: int) -> bool:
+    """Prepare the database beside Valkey, then add everything else; false where that failed or was interrupted."""
     since = time.monotonic()
+    say(f"Gofannon is starting; its state is in {stack.var}")
     if not env.secret("REDIS_URL"):
         supervisor.add(Child(stack.valkey()))
     reader, writer = os.pipe()
@@ -43,13 +56,15 @@ def _serve(supervisor: Supervisor, stack: Stack, listener: int) -> int:
     supervisor.add(prepare)
     code = supervisor.run(until=prepare)
     os.close(writer)
-    if code:
-        say(f"the database could not be prepared; see {prepare.program.log}")
-        return 1
-    programs: list[Program] = [stack.worker(), stack.beat(), stack.web(listener), stack.greeting(reader, since)]
-    supervisor.add(*(Child(program) for program in programs))
-    supervisor.run()
-    return 0
+    if code != 0:
+        return False
+    supervisor.add(
+        Child(stack.worker()),
+        Child(stack.beat(), due=time.monotonic() + BEAT_LATER),
+        Child(stack.web(listener)),
+        Child(stack.greeting(reader, since)),
+    )
+    return True
 
 
 def _refuse(message: str) -> int:

@@ -49,7 +49,12 @@ class _Like(type):
     """Instances of the real classes, which C code makes, count as instances of ours."""
 
     def __instancecheck__(cls, instance: object) -> bool:
-        return isinstance(instance, cls.__mro__[1])
+        real = _REAL.get(cls)
+        return type.__instancecheck__(cls, instance) if real is None else isinstance(instance, real)
+
+    def __subclasscheck__(cls, subclass: type) -> bool:
+        real = _REAL.get(cls)
+        return type.__subclasscheck__(cls, subclass) if real is None else issubclass(subclass, real)
 
 
 class _Date(_RealDate, metaclass=_Like):
@@ -70,6 +75,9 @@ class _Datetime(_RealDatetime, metaclass=_Like):
     @classmethod
     def utcnow(cls) -> Any:
         return cls.fromtimestamp(_time(), datetime.UTC).replace(tzinfo=None)
+
+
+_REAL: dict[type, type] = {_Date: _RealDate, _Datetime: _RealDatetime}
 
 
 def install() -> None:

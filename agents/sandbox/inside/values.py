@@ -1,10 +1,10 @@
 """JSON at the border: strict encoding, and where in a value the trouble is."""
 
 import json
+import math
 from typing import Any
 
 MAX_DEPTH = 200
-_INFINITIES = (float("inf"), float("-inf"))
 
 
 class NotJson(ValueError):
@@ -54,3 +54,29 @@ def encode(value: Any, what: str) -> bytes:
     except (TypeError, ValueError, RecursionError) as error:
         code, message = find_problem(value, what, 0) or ("not_json", f"{what}: {error}")
         raise NotJson(code, message) from None
+
+
+def _number(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError("a number is not finite")
+    return number
+
+
+def _refuse(text: str) -> Any:
+    raise ValueError(f"{text} is no JSON")
+
+
+def parse(body: bytes) -> Any:
+    """A value from hostile JSON: finite numbers, whole text, at most MAX_DEPTH deep. Raises ValueError."""
+    try:
+        value = json.loads(body, parse_float=_number, parse_constant=_refuse)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if body.count(b"[") + body.count(b"{") > MAX_DEPTH:
+        found = find_problem(value, "it", 0)
+        if found is not None:
+            raise ValueError(found[1])
+    if b"\\u" in body:
+        json.dumps(value, ensure_ascii=False).encode()
+    return value

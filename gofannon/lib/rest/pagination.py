@@ -68,7 +68,7 @@ class KeysetPagination(BasePagination):
             try:
                 # The closed bound lets the index seek; the open one settles ties.
                 ordered = ordered.filter(**{f"{self.field}__{compare}e": value}).filter(past)
-            except (ValueError, TypeError, ValidationError, FieldError) as error:
+            except (ValueError, TypeError, OverflowError, ValidationError, FieldError) as error:
                 raise _bad_cursor() from error
         return list(ordered[: self.limit + 1])
 
@@ -124,7 +124,7 @@ def _decode(cursor: str) -> tuple[bool, tuple[Any, Any]]:
     plain = (str, int, float)
     if not isinstance(backwards, bool) or not isinstance(value, plain) or not isinstance(key, str | int):
         raise _bad_cursor()
-    if "\x00" in f"{value}{key}" or not f"{value}{key}".isprintable():
+    if "\x00" in f"{value}{key}" or any("\ud800" <= c <= "\udfff" for c in f"{value}{key}"):
         raise _bad_cursor()
     return backwards, (value, key)
 

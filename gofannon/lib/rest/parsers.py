@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import IO, Any, NoReturn
 
+from django.http import HttpRequest
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import JSONParser
 
@@ -76,5 +77,6 @@ class StrictJSONParser(JSONParser):
     def parse(
         self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> Any:
-        body = stream.read()
+        # `body` keeps to DATA_UPLOAD_MAX_MEMORY_SIZE and can be read again; the bare stream does neither.
+        body = stream.body if isinstance(stream, HttpRequest) else stream.read()
         return loads(body) if body.strip() else {}

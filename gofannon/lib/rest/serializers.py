@@ -9,17 +9,39 @@ from rest_framework import serializers
 
 from gofannon.lib.rest.fields import InstantField, NamesField, ObjectField
 
-__all__ = ["DocumentSerializer", "StrictSerializer"]
+__all__ = ["DocumentSerializer", "Section", "StrictSerializer"]
 
 
 def _refuse_unknown(serializer: serializers.Serializer[Any], data: Any) -> None:
     if not isinstance(data, Mapping):
         return
-    unknown = {key: ["no such field"] for key in data if key not in serializer.fields}
+    unknown = [key for key in data if key not in serializer.fields]
     if unknown:
         raise serializers.ValidationError(
             {key: [serializers.ErrorDetail("there is no such field", code="unknown_field")] for key in unknown}
         )
+
+
+def without_locked(serializer: Any, data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """`data` less the fields that its sender may not set: read-only ones, and `staff_fields` unless the context says
+    `by_staff`. They may come back as they are; where one differs, ValidationError `read_only`. An import sets all.
+    """
+    if serializer.context.get("importing"):
+        return data
+    locked = {name for name, field in serializer.fields.items() if field.read_only}
+    if not serializer.context.get("by_staff"):
+        locked.update(getattr(serializer, "staff_fields", ()))
+    given = [name for name in data if name in locked]
+    if not given:
+        return data
+    instance = serializer.root.instance
+    current = serializer.to_representation(instance) if isinstance(instance, models.Model) else {}
+    changed = [name for name in given if name not in current or not _same(current[name], data[name])]
+    if changed:
+        raise serializers.ValidationError(
+            {name: [serializers.ErrorDetail("is not yours to set", code="read_only")] for name in changed}
+        )
+    return {name: value for name, value in data.items() if name not in locked}
 
 
 class StrictSerializer(serializers.Serializer[Any]):
@@ -30,12 +52,39 @@ class StrictSerializer(serializers.Serializer[Any]):
         return super().to_internal_value(data)
 
 
+class Section(StrictSerializer):
+    """A nested object on the wire whose fields are the document's own columns.
+
+    `system_fields` are the platform's, `staff_fields` staff's: see `without_locked`.
+    """
+
+    system_fields: tuple[str, ...] = ()
+    staff_fields: tuple[str, ...] = ()
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"source": "*", "required": False, **kwargs})
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        fields = super().get_fields()
+        for name, field in fields.items():
+            field.required = False
+            if name in self.system_fields and not self.context.get("importing"):
+                field.read_only = True
+        return fields
+
+    def to_internal_value(self, data: Any) -> Any:
+        _refuse_unknown(self, data)
+        return super().to_internal_value(without_locked(self, data) if isinstance(data, Mapping) else data)
+
+
 class DocumentSerializer(serializers.ModelSerializer[Any]):
     """A document in its wire shape.
 
     `Meta.fields` lists all wire fields. Those of `Meta.system_fields` are set by the platform: a body may carry them
-    unchanged, never change them; an import (context `importing`) sets them all.
+    unchanged, never change them; an import (context `importing`) sets them all. `staff_fields` are set by staff alone.
     """
+
+    staff_fields: tuple[str, ...] = ()
 
     serializer_field_mapping = {
         **serializers.ModelSerializer.serializer_field_mapping,
@@ -79,20 +128,7 @@ class DocumentSerializer(serializers.ModelSerializer[Any]):
                 data["_id"] = data.pop("id")
             data.pop("_links", None)
         _refuse_unknown(self, data)
-        if isinstance(data, Mapping):
-            self._refuse_changes(data)
-        return super().to_internal_value(data)
-
-    def _refuse_changes(self, data: Mapping[str, Any]) -> None:
-        given = [name for name, field in self.fields.items() if field.read_only and name in data]
-        if not given:
-            return
-        current = self.to_representation(self.instance) if isinstance(self.instance, models.Model) else {}
-        changed = [name for name in given if name not in current or not _same(current[name], data[name])]
-        if changed and not self.importing:
-            raise serializers.ValidationError(
-                {name: [serializers.ErrorDetail("is set by the platform", code="read_only")] for name in changed}
-            )
+        return super().to_internal_value(without_locked(self, data) if isinstance(data, Mapping) else data)
 
 
 def _same(shown: Any, given: Any) -> bool:

@@ -1,0 +1,274 @@
+"""A run in the monty runtime: pydantic-monty's worker process, inside bubblewrap where that works."""
+
+import datetime
+import json
+import select
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pydantic_monty as pm
+
+from . import monty_source
+from .hosting import HostCalls, UnderWay
+from .inside import frames, reports, values
+from .monty_workers import MontyWorkers, Usage
+from .source import EntryPoint, entry_point
+from .specs import ErrorCode, Host, HostCall, Job, Outcome, Problem, SandboxError
+from .watchdog import Watch, Watchdog
+
+_TICK_SECONDS = 0.2
+_CLOCK_READINGS = 100_000
+_OUTSIDE_SUBSET = "The monty syntax parser does not yet support"
+_CALLS = {"log": ("message",), "call_llm": ("prompt",), "call_agent": ("name", "input")}
+
+
+class _TooMuchPrinted(Exception):
+    """Ends the feed from inside its print callback."""
+
+
+def _arguments(name: str, positional: tuple[Any, ...], named: dict[str, Any]) -> dict[str, Any]:
+    """A call's arguments by name, as the cpython runtime sends them; raises TypeError."""
+    places = _CALLS[name]
+    if len(positional) > len(places):
+        raise TypeError(f"{name}() takes {len(places)} positional arguments but {len(positional)} were given")
+    bound = dict(zip(places, positional, strict=False))
+    if name == "log":
+        message = bound.get("message", named.pop("message", ""))
+        return {"message": str(message), "fields": named}
+    if name == "call_agent":
+        return {"name": None, "input": None, **bound, **named}
+    return {**{key: value for key, value in bound.items() if value is not None}, **named}
+
+
+class _Ended(Exception):
+    """The run is over for a reason noted elsewhere: a breach, or the watchdog while only the host was at work."""
+
+
+class _Feed:
+    """One run: drives the interpreter from suspension to suspension."""
+
+    def __init__(self, job: Job, entry: EntryPoint, calls: HostCalls, watch: Watch) -> None:
+        self._job, self._entry, self._calls, self._watch = job, entry, calls, watch
+        self._started = time.monotonic()
+        self._ids: dict[int, int] = {}  # of ours to monty's
+        self._made = 0
+        self.printed = bytearray()
+        self.breach: SandboxError | None = None
+
+    def run(self, session: pm.MontySession) -> Any:
+        """Run the code to its end; the final value. Raises monty's errors, and the host's own."""
+        step: Any = session.feed_start(
+            monty_source.whole_source(self._job, self._entry),
+            inputs={"event": self._job.event, "__name__": "agent"},
+            print_callback=self._print,
+        )
+        while not isinstance(step, pm.MontyComplete):
+            step = self._advance(step)
+        return step.output
+
+    def _print(self, _stream: str, text: str) -> None:
+        self.printed += text.encode(errors="backslashreplace")
+        limit = self._job.limits.stdout_bytes
+        if len(self.printed) > limit:
+            del self.printed[limit:]
+            self.breach = SandboxError("stdout_too_large", f"the code printed more than {limit} bytes")
+            raise _TooMuchPrinted
+
+    def _advance(self, step: Any) -> Any:
+        if isinstance(step, pm.NameLookupSnapshot):
+            known = step.variable_name in _CALLS and step.object_id is None
+            return step.resume(value=_named(step.variable_name)) if known else step.resume()
+        if isinstance(step, pm.FutureSnapshot):
+            return step.resume(self._settled())
+        if step.is_os_function:
+            return self._operating_system(step)
+        if step.function_name in _CALLS or step.function_name == monty_source.TOOL_CALL:
+            return self._host_call(step)
+        missing = f"name '{step.function_name}' is not defined"
+        return step.resume({"exc_type": "NameError", "message": missing})
+
+    # -- the clock -----------------------------------------------------------------------------------------------
+
+    def _now(self) -> float:
+        return self._job.now + time.monotonic() - self._started
+
+    def _operating_system(self, step: Any) -> Any:
+        """Answer the clock; leave everything else to monty's own refusal."""
+        if step.function_name == "time.time":
+            return step.resume({"return_value": self._now()})
+        if step.function_name == "date.today":
+            return step.resume({"return_value": self._utc().date()})
+        if step.function_name == "datetime.now":
+            zone = step.args[0] if step.args else None
+            moment = self._utc().replace(tzinfo=None) if zone is None else self._utc().astimezone(zone)
+            return step.resume({"return_value": moment})
+        return step.resume_not_handled()
+
+    def _utc(self) -> datetime.datetime:
+        return datetime.datetime.fromtimestamp(self._now(), datetime.UTC)
+
+    # -- host calls ----------------------------------------------------------------------------------------------
+
+    def _host_call(self, step: Any) -> Any:
+        try:
+            name, arguments = self._call_of(step)
+        except (TypeError, values.NotJson) as error:
+            return step.resume({"exc_type": "TypeError", "message": str(error)})
+        if len(values.encode(arguments, name)) > frames.CALL_BYTES:
+            message = f"too_large: {name}: the arguments exceed {frames.CALL_BYTES} bytes as JSON"
+            return step.resume({"exc_type": "RuntimeError", "message": message})
+        self._made += 1
+        limit = self._job.limits.host_calls
+        if self._made > limit:
+            self.breach = SandboxError("host_call_limit", f"more than {limit} host calls")
+            raise _Ended
+        answer = self._calls.make(HostCall(self._made, name, arguments), waits=not self._entry.is_async)
+        if not isinstance(answer, UnderWay):
+            return step.resume(_settlement(answer))
+        self._ids[self._made] = step.call_id
+        if self._entry.is_async:
+            return step.resume({"future": ...})
+        (settlement,) = self._settled().values()
+        return step.resume(settlement)
+
+    def _call_of(self, step: Any) -> tuple[str, dict[str, Any]]:
+        if step.function_name == monty_source.TOOL_CALL:
+            tool, arguments = step.args
+            name = f"tool:{tool}"
+        else:
+            name, arguments = step.function_name, _arguments(step.function_name, step.args, dict(step.kwargs))
+        # Through JSON and back: the host sees the types that the other runtime would send.
+        return name, json.loads(values.encode(arguments, name))
+
+    def _replies(self) -> list[dict[str, Any]]:
+        """Wait for host calls under way; what has come. Raises _Ended if the watchdog struck meanwhile."""
+        poll = select.poll()
+        poll.register(self._calls.wake, select.POLLIN)
+        while not poll.poll(_TICK_SECONDS * 1000):
+            if self._watch.ended_by:
+                raise _Ended
+        return self._calls.replies()
+
+    def _settled(self) -> dict[int, Any]:
+        replies: list[dict[str, Any]] = []
+        while not replies:
+            replies = self._replies()
+        return {self._ids.pop(reply["id"]): _settlement(reply) for reply in replies}
+
+
+def _named(name: str) -> Callable[..., None]:
+    """A stand-in that monty turns into an external function of that name; never called."""
+
+    def function() -> None:
+        return None
+
+    function.__name__ = function.__qualname__ = name
+    return function
+
+
+def _settlement(reply: dict[str, Any]) -> Any:
+    error = reply.get("error")
+    if error is None:
+        return {"return_value": reply["value"]}
+    return {"exc_type": "RuntimeError", "message": f"{error['code']}: {error['message']}"}
+
+
+def _failure(error: pm.MontyError, job: Job) -> SandboxError:
+    """Name what the interpreter raised; only the agent's own lines are shown."""
+    if isinstance(error, pm.MontySyntaxError):
+        return SandboxError("syntax_error", str(error))
+    if not isinstance(error, pm.MontyRuntimeError):
+        return SandboxError("code_exited", f"the interpreter ended without a result: {error}")
+    message = reports.shortened(error.display("type-msg"))
+    code: ErrorCode = "code_error"
+    if message.startswith("TimeoutError: feed time limit exceeded"):
+        return SandboxError("cpu_limit", f"the code used more than {job.limits.cpu_seconds:g} s of CPU")
+    if message.startswith("TimeoutError: sleep limit exceeded"):
+        return SandboxError("time_limit", f"the code would sleep beyond its {job.limits.wall_seconds:g} s")
+    if message.startswith("MemoryError"):
+        code = "memory_limit"
+    elif _OUTSIDE_SUBSET in message:
+        code = "runtime_unavailable"
+    lines = job.code.count("\n") + 1
+    own = [(frame.line, frame.function_name or "<module>") for frame in error.traceback() if frame.line <= lines]
+    return SandboxError(code, message, reports.trace_of(own, message, job.code), own[-1][0] if own else None)
+
+
+def _result(value: Any, job: Job) -> tuple[Any, SandboxError | None]:
+    """The output from what monty_source's last expression gave; it passed through hostile hands."""
+    if not (isinstance(value, tuple) and len(value) == 2 and all(isinstance(part, str) for part in value)):
+        return None, SandboxError("code_exited", "the code ended without a result: it replaced the result's encoder")
+    code, text = value
+    if not code:
+        if len(text.encode(errors="replace")) > job.limits.output_bytes:
+            code, text = "output_too_large", f"the output exceeds {job.limits.output_bytes} bytes as JSON"
+        else:
+            try:
+                return values.parse(text.encode(errors="replace")), None
+            except ValueError as error:
+                code, text = "not_json", f"output: {error}"
+    known: ErrorCode = "not_finite" if code == "not_finite" else "not_json"
+    known = "output_too_large" if code == "output_too_large" else known
+    return None, SandboxError(known, reports.shortened(text))
+
+
+def _drive(feed: _Feed, session: pm.MontySession, watch: Watch, job: Job) -> tuple[Any, SandboxError | None]:
+    try:
+        output, error = _result(feed.run(session), job)
+    except (pm.MontyError, _Ended) as caught:
+        output, error = None, _failure(caught, job) if isinstance(caught, pm.MontyError) else None
+    except (ValueError, RecursionError, OverflowError) as caught:
+        # The client could not make a Python value of what came, such as an integer of more than 4300 digits.
+        output, error = None, SandboxError("not_json", f"output: {reports.shortened(str(caught))}")
+    if watch.ended_by == "cancelled":
+        return None, SandboxError("cancelled", "the run was cancelled")
+    if watch.ended_by:
+        return None, SandboxError("time_limit", f"the run took longer than {job.limits.wall_seconds:g} s")
+    return (output, error) if feed.breach is None else (None, feed.breach)
+
+
+def execute(
+    workers: MontyWorkers, watchdog: Watchdog, job: Job, host: Host, cancelled: Callable[[], bool]
+) -> Outcome:
+    """Run a job in a worker of its own. Raises what the host raises beyond HostCallError."""
+    started = time.monotonic()
+
+    def ended(error: SandboxError) -> Outcome:
+        return Outcome(None, error, "", 0.0, time.monotonic() - started, 0, "monty")
+
+    try:
+        entry = entry_point(job.code)
+    except SyntaxError as error:
+        report = reports.syntax_error(error)
+        return ended(SandboxError("syntax_error", report["message"], report["traceback"], report["line"]))
+    except (ValueError, RecursionError, MemoryError) as error:
+        return ended(SandboxError("syntax_error", str(error)))
+    if isinstance(entry, Problem):
+        return ended(SandboxError("no_handler", entry.message, line=entry.line))
+    try:
+        worker = workers.start(job)
+    except (OSError, pm.MontyError, TimeoutError) as error:
+        return ended(SandboxError("sandbox_failed", f"the sandbox could not start: {error}"))
+    usage = Usage()
+    deadline = started + job.limits.wall_seconds
+    watch = Watch(worker.pidfd, deadline, cancelled, lambda: usage.update(worker.inner))
+    calls = HostCalls(host, job.tools)
+    feed = _Feed(job, entry, calls, watch)
+    watchdog.add(watch)
+    try:
+        output, error_found = _drive(feed, worker.session, watch, job)
+    finally:
+        watch.end()
+        usage.update(worker.inner)
+        calls.close()
+        worker.close()
+    return Outcome(
+        output=output,
+        error=error_found,
+        stdout=feed.printed.decode(errors="replace"),
+        cpu_seconds=usage.cpu_seconds,
+        wall_seconds=time.monotonic() - started,
+        peak_memory_bytes=usage.peak_bytes,
+        runtime="monty",
+    )

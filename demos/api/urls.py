@@ -1,0 +1,4 @@
+from gofannon.lib.rest.routers import DocumentRouter
+
+router = DocumentRouter()
+urlpatterns = router.urls

@@ -1,0 +1,128 @@
+"""The ticket on the wire."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from gofannon.lib import clock, money
+from gofannon.lib.rest.fields import AnyField
+from gofannon.lib.rest.serializers import DocumentSerializer, StrictSerializer
+from tickets.models import Ticket, TicketStatus
+
+
+class RequestShape(serializers.Serializer[Any]):
+    agent_id = serializers.CharField()
+    input = AnyField()
+    user_id = serializers.CharField(allow_null=True)
+    deployment = serializers.CharField(required=False, help_text="the friendly name it was asked by")
+
+
+class ResultShape(serializers.Serializer[Any]):
+    output = AnyField()
+    cost = serializers.FloatField(help_text="USD")
+    completed_at = serializers.DateTimeField()
+
+
+class ErrorShape(serializers.Serializer[Any]):
+    code = serializers.CharField()
+    message = serializers.CharField()
+    permanent = serializers.BooleanField()
+    partial = AnyField(required=False)
+
+
+class TicketSerializer(DocumentSerializer):
+    status = serializers.SerializerMethodField()
+    request = serializers.SerializerMethodField()
+    error = serializers.SerializerMethodField()
+    updated_at = serializers.SerializerMethodField()
+    run_id = serializers.CharField()
+    retry_of = serializers.CharField(source="retry_of_id", allow_null=True)
+
+    class Meta(DocumentSerializer.Meta):
+        model = Ticket
+        fields = (
+            "_id",
+            "status",
+            "created_at",
+            "updated_at",
+            "request",
+            "error",
+            "run_id",
+            "retry_of",
+            "webhook_url",
+        )
+
+    @extend_schema_field(serializers.ChoiceField(TicketStatus.choices))
+    def get_status(self, ticket: Ticket) -> str:
+        return ticket.status.value
+
+    @extend_schema_field(RequestShape)
+    def get_request(self, ticket: Ticket) -> dict[str, Any]:
+        run = ticket.run
+        named = {"deployment": run.deployment_id} if run.deployment_id else {}
+        return {"agent_id": run.agent_id, "input": run.input, "user_id": run.actor_id, **named}
+
+    @extend_schema_field(ErrorShape(allow_null=True))
+    def get_error(self, ticket: Ticket) -> dict[str, Any] | None:
+        error: dict[str, Any] | None = ticket.run.error
+        return error
+
+    @extend_schema_field(serializers.DateTimeField())
+    def get_updated_at(self, ticket: Ticket) -> str:
+        return clock.iso(ticket.run.updated_at)
+
+    def to_representation(self, ticket: Ticket) -> dict[str, Any]:
+        """`result` is there from completion on, and not before."""
+        shown: dict[str, Any] = super().to_representation(ticket)
+        if ticket.has_result:
+            shown["result"] = result_of(ticket)
+        return shown
+
+
+def result_of(ticket: Ticket) -> dict[str, Any]:
+    run = ticket.run
+    assert run.finished_at is not None  # noqa: S101 - for the type checker: has_result says so
+    return {
+        "output": run.output,
+        "cost": money.to_usd(run.cost_nano),
+        "completed_at": clock.iso(run.finished_at),
+    }
+
+
+class TicketDocument(TicketSerializer):
+    """The schema's view of a ticket: with its optional result."""
+
+    result = ResultShape(required=False)
+
+    class Meta(TicketSerializer.Meta):
+        fields = (*TicketSerializer.Meta.fields, "result")
+
+
+class TicketBody(StrictSerializer):
+    agent_id = serializers.CharField(max_length=255, help_text="a friendly name, or an agent's id for its draft")
+    input = AnyField(required=False, default=dict)
+    webhook_url = serializers.URLField(max_length=2000, required=False, allow_blank=True)
+
+
+class RunBody(StrictSerializer):
+    input = AnyField(required=False, default=dict)
+    webhook_url = serializers.URLField(max_length=2000, required=False, allow_blank=True)
+
+
+class RunAnswer(serializers.Serializer[Any]):
+    ticket_id = serializers.CharField()
+    output = AnyField()
+    cost = serializers.FloatField(help_text="USD")
+
+
+class RunAccepted(serializers.Serializer[Any]):
+    ticket_id = serializers.CharField()
+    status = serializers.ChoiceField(TicketStatus.choices)
+
+
+class RunRefused(serializers.Serializer[Any]):
+    error = ErrorShape()
+    ticket_id = serializers.CharField()
+
+

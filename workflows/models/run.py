@@ -1,0 +1,116 @@
+"""Runs: every piece of work is one, whatever document shows it."""
+
+from typing import Any, Self
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from agents.models import Snapshot
+from gofannon.lib import ids
+
+
+class Status(models.TextChoices):
+    PENDING = "pending", "pending: nobody has claimed it yet"
+    RUNNING = "running", "running: a worker holds its lease"
+    WAITING = "waiting", "waiting: for its wake-up or for what `blocker` names"
+    COMPLETED = "completed", "completed"
+    FAILED = "failed", "failed"
+    CANCELLED = "cancelled", "cancelled"
+
+
+UNFINISHED = (Status.PENDING, Status.RUNNING, Status.WAITING)
+
+
+class Blocker(models.TextChoices):
+    """What an unfinished run without a lease and without a wake-up waits for."""
+
+    NONE = "", "nothing"
+    SLOT = "slot", "a free place in the sandbox"
+    APPROVAL = "approval", "somebody's approval"
+    BUDGET = "budget", "money"
+    PAUSED = "paused", "an operator"
+    SERVER_DOWN = "server_down", "a server that does not answer"
+    IMPORTED = "imported", "nobody: it was imported and is not run"
+
+
+class RunQuerySet(models.QuerySet[Any]):
+    def visible_to(self, user: Any) -> Self:
+        """The actor, the agent's owner, the payer and staff."""
+        if user.is_staff:
+            return self
+        return self.filter(Q(actor_id=user.pk) | Q(owner_id=user.pk) | Q(payer_id=user.pk))
+
+    def unfinished(self) -> Self:
+        return self.filter(status__in=UNFINISHED)
+
+
+def _user(related: str = "+") -> Any:
+    """History survives its people: a run keeps the id of a user who was imported, renamed or anonymised."""
+    return models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.DO_NOTHING, null=True, related_name=related, db_constraint=False
+    )
+
+
+class Run(models.Model):
+    """One piece of work. Written by `workflows.transitions` alone; `attempt` is the fencing token of every write."""
+
+    HISTORY = True
+
+    id = models.CharField(primary_key=True, max_length=ids.MAX_LENGTH, editable=False)
+    kind = models.CharField(max_length=20, help_text="which runner executes it")
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.PENDING)
+    attempt = models.PositiveIntegerField(default=0, help_text="claims so far; the fencing token")
+    max_attempts = models.PositiveIntegerField(default=5)
+    seq = models.PositiveBigIntegerField(default=0, help_text="events so far")
+    wake_at = models.DateTimeField(null=True, blank=True)
+    blocker = models.CharField(max_length=20, choices=Blocker.choices, blank=True)
+    blocker_detail = models.CharField(max_length=500, blank=True)
+    cancel_requested_at = models.DateTimeField(null=True, blank=True)
+
+    parent = models.ForeignKey("self", models.DO_NOTHING, null=True, related_name="children", db_constraint=False)
+    depth = models.PositiveSmallIntegerField(default=0)
+    actor = _user()
+    owner = _user()
+    payer = _user()
+
+    agent_id = models.CharField(max_length=ids.MAX_LENGTH, blank=True)
+    deployment_id = models.CharField(max_length=ids.MAX_LENGTH, blank=True)
+    snapshot = models.ForeignKey(Snapshot, models.PROTECT, null=True, related_name="+")
+    limits = models.JSONField(default=dict)
+    seed = models.BigIntegerField(default=0, help_text="of the code's random numbers")
+
+    input = models.JSONField(null=True)
+    output = models.JSONField(null=True)
+    error = models.JSONField(null=True, help_text="{code, message, permanent, partial?}")
+    cost_nano = models.BigIntegerField(default=0, help_text="nano-USD")
+
+    created_at = models.DateTimeField(default=timezone.now)
+    updated_at = models.DateTimeField(default=timezone.now)
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    objects = RunQuerySet.as_manager()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["status", "created_at"], name="run_status_created"),
+            models.Index(fields=["actor", "created_at"], name="run_actor_created"),
+            models.Index(fields=["owner", "created_at"], name="run_owner_created"),
+            models.Index(fields=["payer", "created_at"], name="run_payer_created"),
+            models.Index(fields=["agent_id", "created_at"], name="run_agent_created"),
+            models.Index(fields=["created_at", "id"], name="run_created"),
+        ]
+
+    def __str__(self) -> str:
+        return self.id
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if not self.id:
+            self.id = ids.new_id("run")
+        super().save(*args, **kwargs)
+
+    @property
+    def is_finished(self) -> bool:
+        return self.status not in UNFINISHED

@@ -1,0 +1,73 @@
+"""The sweeper: a thread in every worker that finds due runs in the database and claims them itself.
+
+It makes the broker dispensable: lost doorbells, dead workers and wake-ups are all the same to it, a lease that is due.
+"""
+
+import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+from django.conf import settings
+from django.db import close_old_connections, connection
+
+from workflows import execution, leases, transitions
+from workflows.models import Run
+
+log = logging.getLogger(__name__)
+
+
+class Sweeper:
+    def __init__(self, places: int) -> None:
+        self.places = places
+        self.free = threading.Semaphore(places)
+        self.stopping = threading.Event()
+        self.pool = ThreadPoolExecutor(places, thread_name_prefix="sweeper")
+        self.thread = threading.Thread(target=self._loop, name="sweeper", daemon=True)
+
+    def start(self) -> None:
+        self.thread.start()
+
+    def stop(self) -> None:
+        """No new claims from here on; what runs goes on."""
+        self.stopping.set()
+
+    def _loop(self) -> None:
+        while not self.stopping.is_set():
+            try:
+                while self.sweep() == self.places and not self.stopping.is_set():
+                    pass
+            except Exception:
+                log.exception("sweeper: will try again")
+            finally:
+                give_back_connection()
+            self.stopping.wait(leases.BEAT_SECONDS)
+
+    def sweep(self) -> int:
+        """Claims due runs as far as there are places; how many."""
+        claimed = 0
+        for run_id in leases.due(self.places):
+            if not self.free.acquire(blocking=False):
+                break
+            run = transitions.claim_run(run_id)
+            if run is None:
+                self.free.release()
+                continue
+            claimed += 1
+            self.pool.submit(self._work, run)
+        return claimed
+
+    def _work(self, run: Run) -> None:
+        try:
+            execution.execute(run)
+        except Exception:
+            log.exception("sweeper: run %s", run.pk)
+        finally:
+            self.free.release()
+            give_back_connection()
+
+
+def give_back_connection() -> None:
+    """To the pool where there is one; else only what is broken or too old is closed."""
+    close_old_connections()
+    if "pool" in settings.DATABASES["default"].get("OPTIONS", {}):
+        connection.close()

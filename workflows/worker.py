@@ -1,0 +1,40 @@
+"""What a Celery worker process does besides hearing doorbells: it beats, it sweeps, it proves its sandbox."""
+
+import dataclasses
+import logging
+import threading
+from typing import Any
+
+from celery import signals
+from django.conf import settings
+
+from agents import sandbox
+from workflows import heartbeat
+from workflows.sweeper import Sweeper
+
+log = logging.getLogger(__name__)
+_sweeper: Sweeper | None = None
+
+
+@signals.worker_ready.connect
+def begin(**_: Any) -> None:
+    global _sweeper
+    heartbeat.start()
+    _sweeper = Sweeper(settings.CELERY_WORKER_CONCURRENCY)
+    _sweeper.start()
+    threading.Thread(target=prove_sandbox, name="sandbox-selftest", daemon=True).start()
+
+
+def prove_sandbox() -> None:
+    """Runs what is missing of the self-test, so that no run has to wait for it; the verdicts go to `/ready`."""
+    verdicts = {runtime: sandbox.verify(runtime) for runtime in sandbox.RUNTIMES}
+    for runtime, verdict in verdicts.items():
+        if not verdict.available:
+            log.warning("sandbox: %s is off: %s", runtime, verdict.reason)
+    heartbeat.report_sandbox({runtime: dataclasses.asdict(verdict) for runtime, verdict in verdicts.items()})
+
+
+@signals.worker_shutting_down.connect
+def drain(**_: Any) -> None:
+    if _sweeper is not None:
+        _sweeper.stop()
