@@ -69,8 +69,8 @@ def undeploy_agent(*, actor: Any, agent: Agent, name: str = "") -> list[str]:
     found = Deployment.objects.filter(agent_id=agent.pk, **({"pk": name} if name else {}))
     names = []
     for deployment in found:
+        names.append(deployment.pk)
         documents.delete_document(actor=actor, document=deployment)
-        names.append(name or deployment.pk)
     if not names:
         raise NotFound(f"the agent is not deployed{f' as {name}' if name else ''}")
     return names

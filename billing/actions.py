@@ -42,9 +42,7 @@ def create_user(*, actor: User | None, values: dict[str, Any], password: str | N
     return documents.create_document(actor=actor, model=User, values=columns)
 
 
-def update_user(
-    *, actor: User, user: User, values: dict[str, Any], expected_version: int | None = None
-) -> None:
+def update_user(*, actor: User, user: User, values: dict[str, Any], expected_version: int | None = None) -> None:
     """Changes columns and, under `provider_keys`, provider keys: `{provider: secret, or None to remove it}`.
 
     Which fields the actor may change, its caller has checked; that nobody sets the keys of another, it checks itself.

@@ -1,5 +1,6 @@
 """The base of every admin page: saves and deletes go through the same functions as the API's."""
 
+import re
 from typing import Any
 
 from django import forms
@@ -43,7 +44,7 @@ class DocumentForm(forms.ModelForm[Any]):
         document = self.instance
         if not document._state.adding:
             self.initial["expected_version"] = document.version
-            self.initial |= {name: document.listed(name) for name in document.LISTS if name in self.fields}
+            self.initial.update({name: document.listed(name) for name in document.LISTS if name in self.fields})
 
     def values(self) -> dict[str, Any]:
         """What the page sets, keyed like the API's validated values: foreign keys by id."""
@@ -64,9 +65,12 @@ class DocumentForm(forms.ModelForm[Any]):
 
     def _post_clean(self) -> None:
         """The document itself judges what it may hold; the form only reads."""
-        if self.refusal is not None:
-            known = (self.refusal.path or "").split(".")[0].split("[")[0]
-            self.add_error(known if known in self.fields else None, self.refusal.message)
+        for error in getattr(self.refusal, "all", [self.refusal]) if self.refusal else []:
+            path = error.path or ""
+            field = re.split(r"[.\[]", path)[0]
+            field = field if field in self.fields else field.removesuffix("_id")
+            deeper = "" if path in ("", field, f"{field}_id") else f"{path}: "
+            self.add_error(field if field in self.fields else None, deeper + error.message)
 
 
 class DocumentAdmin(ModelAdmin):  # type: ignore[misc]
@@ -136,6 +140,11 @@ class DocumentAdmin(ModelAdmin):  # type: ignore[misc]
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         for formset in formsets:
             self.save_formset(request, form, formset, change=change)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """What goes with a document (its versions, its items) needs no permission of its own."""
+        objects, counts, needed, protected = super().get_deleted_objects(objs, request)
+        return objects, counts, needed & {self.opts.verbose_name}, protected
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         self.remove_document(request, obj)

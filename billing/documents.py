@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from django.apps import apps
 from django.db import IntegrityError, transaction
-from django.db.models import F
+from django.db.models import PROTECT, F
 from django.utils import timezone
 
 from billing.models import OwnedDocument, Team
@@ -21,6 +21,8 @@ from gofannon.lib.rest.errors import is_unique_violation
 
 
 D = TypeVar("D", bound=Document)
+# As many users of a document are named where it cannot be deleted.
+MAX_USERS = 100
 
 
 @dataclass(slots=True)
@@ -60,6 +62,7 @@ def update_document(
     for name, value in changed.items():
         setattr(document, name, value)
     document._pending_lists = new_lists
+    document._changing = frozenset([*changed, *new_lists])
     document.check_document(actor)
     rows = type(document)._default_manager.filter(pk=document.pk)
     if expected_version is not None:
@@ -74,15 +77,45 @@ def update_document(
 
 
 def delete_document(*, actor: Any, document: Document, expected_version: int | None = None) -> None:
-    """Raises InUse with the documents that need it."""
-    users = document.used_by()
-    if users:
-        raise InUse(document.reference, users)
+    """Raises InUse with the documents that need it; those that the actor may not see are only counted."""
+    users, others = users_of(document, actor)
+    if users or others:
+        raise InUse(document.reference, users, others)
     with transaction.atomic():
         rows = type(document)._default_manager.filter(pk=document.pk)
         if expected_version is not None and not rows.filter(version=expected_version).update(version=F("version") + 1):
             raise PreconditionFailed("the document has changed since it was read")
         document.delete()
+
+
+def users_of(document: Document, actor: Any) -> tuple[list[str], int]:
+    """(references of the documents that name this one, the number of further ones that the actor may not see).
+
+    Asks every document model whose REFERENCES name this one's, except history and what is deleted along with it.
+    Counts no further than MAX_USERS for each reference.
+    """
+    users, others = document.used_by(), 0
+    for model in apps.get_models():
+        if not issubclass(model, Document) or model.HISTORY:
+            continue
+        for name, label in _references(model).items():
+            if label == document._meta.label and _needs(model, name):
+                rows: Any = model._default_manager
+                rows = rows.listing(name, document.pk) if name in model.LISTS else rows.filter(**{name: document.pk})
+                rows = rows.exclude(pk=document.pk) if model is type(document) else rows
+                keys = list(rows.order_by("pk").values_list("pk", flat=True)[:MAX_USERS])
+                seen = set(rows.visible_to(actor).filter(pk__in=keys).values_list("pk", flat=True)) if keys else set()
+                users += [f"{model.COLLECTION}/{key}" for key in keys if key in seen]
+                others += len(keys) - len(seen)
+    return list(dict.fromkeys(users))[:MAX_USERS], others
+
+
+def _needs(model: type[Document], name: str) -> bool:
+    """Whether a document breaks when what `name` names is deleted: lists and protected foreign keys do."""
+    if name in model.LISTS:
+        return True
+    field: Any = next(field for field in model._meta.concrete_fields if field.attname == name)
+    return not field.is_relation or field.remote_field.on_delete is PROTECT
 
 
 def archive_document(*, actor: Any, document: OwnedDocument, archived: bool) -> None:
@@ -123,14 +156,18 @@ def _split(model: type[Document], values: dict[str, Any]) -> tuple[dict[str, Any
 
 
 def _give_owner(document: Document, actor: Any) -> None:
-    if hasattr(document, "owner_id") and document.owner_id is None:
-        document.owner_id = actor.pk
+    for column in ("owner_id", "user_id"):
+        if getattr(document, column, "") is None:
+            setattr(document, column, actor.pk)
+
+
+def _references(model: type[Document]) -> dict[str, str]:
+    return {**model.REFERENCES, **({"team_id": Team._meta.label} if issubclass(model, OwnedDocument) else {})}
 
 
 def _named(document: Document, values: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
     """(path, "app.Model", id) of every reference in `values`."""
-    references = {**document.REFERENCES, **({"team_id": Team._meta.label} if isinstance(document, OwnedDocument) else {})}
-    for name, label in references.items():
+    for name, label in _references(type(document)).items():
         value = values.get(name)
         if isinstance(value, str) and value:
             yield name, label, value

@@ -22,14 +22,13 @@ KEPT = timedelta(hours=24)
 
 
 def once(request: Request, make: Callable[[], D], find: Callable[[str], D | None]) -> tuple[D, bool]:
-    """(the document, whether this call made it). `make` runs in a transaction; `find` gets a document by its id.
+    """(the document, whether this call made it). `make` stores all or nothing; `find` gets a document by its id.
 
     Raises ApiError 400 for a bad key, 422 `idempotency_mismatch` for a key that came with another body.
     """
     key = request.headers.get("Idempotency-Key")
     if key is None:
-        with transaction.atomic():
-            return make(), True
+        return make(), True
     if not 1 <= len(key) <= 255 or not key.isprintable() or not key.isascii():
         raise ApiError("a key of 1 to 255 printable ASCII characters", code="invalid", path="Idempotency-Key")
     identity = {"user_id": request.user.pk, "method": request.method, "path": request.path[:500], "key": key}

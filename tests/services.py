@@ -16,6 +16,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from django.conf import settings
+
 from gofannon import embedded
 from gofannon.supervisor.programs import Stack
 
@@ -72,6 +74,27 @@ def valkey(var: Path) -> Iterator[str]:
         process.terminate()
         process.wait()
         shutil.rmtree(embedded.runtime_dir(var), ignore_errors=True)
+
+
+@contextmanager
+def worker(var: Path, database_url: str, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A Celery worker process on the database and on `var`'s Valkey, in a process group of its own."""
+    program = Stack(var=var, host="127.0.0.1", port=1).worker()
+    env = {**program.env, "DATABASE_URL": database_url, "DJANGO_SETTINGS_MODULE": "gofannon.settings"}
+    env |= {"C_FORCE_ROOT": "1", "SANDBOX_CACHE_DIR": str(settings.SANDBOX_CACHE_DIR), **environment}
+    with (var / "worker.log").open("ab") as log:
+        process = subprocess.Popen(
+            program.command, env=env, cwd=program.cwd, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+        )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def _wait_for(path: Path, process: subprocess.Popen[bytes]) -> None:

@@ -4,6 +4,8 @@ import os
 import tempfile
 
 _worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+# The verdicts on the sandbox hold for the machine: one test process finds them, the others read them.
+os.environ["SANDBOX_CACHE_DIR"] = os.path.join(tempfile.gettempdir(), f"gofannon-test-sandbox-{os.getuid()}")
 os.environ["GOFANNON_VAR"] = tempfile.mkdtemp(prefix=f"gofannon-test-{_worker}-")
 
 from gofannon.settings import *  # noqa: E402, F403

@@ -5,14 +5,15 @@ import logging
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
 from django.conf import settings
-from django.db import close_old_connections, connection
 from django.utils import timezone
 
 from gofannon.lib.clock import DatabaseNow
+from gofannon.lib.connections import give_back_connection
 from workflows import leases
 from workflows.models import Run, Worker
 from workflows.runners import Control
@@ -21,6 +22,7 @@ log = logging.getLogger(__name__)
 _held: dict[str, Control] = {}
 _lock = threading.Lock()
 _thread: threading.Thread | None = None
+_for_good = False
 _sandbox: dict[str, Any] = {}
 _started_at = timezone.now()
 
@@ -53,29 +55,33 @@ def held() -> int:
     return len(_held)
 
 
-def start() -> None:
-    """Starts the thread, once per process."""
-    global _thread
+def start(*, for_good: bool = False) -> None:
+    """Starts the thread where there is none. A worker's beats `for_good`; another one ends when there is no run left."""
+    global _thread, _for_good
     with _lock:
+        _for_good = _for_good or for_good
         if _thread is None or not _thread.is_alive():
             _thread = threading.Thread(target=_loop, name="heartbeat", daemon=True)
             _thread.start()
 
 
 def _loop() -> None:
+    global _thread
+    # A lease is fresh when its run begins; a worker is heard from at once.
+    if not _for_good:
+        time.sleep(leases.BEAT_SECONDS)
     while True:
+        with _lock:
+            if not _held and not _for_good:
+                _thread = None
+                return
         try:
             beat()
         except Exception:
             log.exception("heartbeat: will try again")
         finally:
-            close_old_connections()
-            if "pool" in settings.DATABASES["default"].get("OPTIONS", {}):
-                connection.close()
-        _pause.wait(leases.BEAT_SECONDS)
-
-
-_pause = threading.Event()
+            give_back_connection()
+        time.sleep(leases.BEAT_SECONDS)
 
 
 def beat() -> None:

@@ -7,9 +7,7 @@ import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-from django.conf import settings
-from django.db import close_old_connections, connection
-
+from gofannon.lib.connections import give_back_connection
 from workflows import execution, leases, transitions
 from workflows.models import Run
 
@@ -64,10 +62,3 @@ class Sweeper:
         finally:
             self.free.release()
             give_back_connection()
-
-
-def give_back_connection() -> None:
-    """To the pool where there is one; else only what is broken or too old is closed."""
-    close_old_connections()
-    if "pool" in settings.DATABASES["default"].get("OPTIONS", {}):
-        connection.close()

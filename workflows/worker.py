@@ -19,7 +19,7 @@ _sweeper: Sweeper | None = None
 @signals.worker_ready.connect
 def begin(**_: Any) -> None:
     global _sweeper
-    heartbeat.start()
+    heartbeat.start(for_good=True)
     _sweeper = Sweeper(settings.CELERY_WORKER_CONCURRENCY)
     _sweeper.start()
     threading.Thread(target=prove_sandbox, name="sandbox-selftest", daemon=True).start()

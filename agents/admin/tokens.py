@@ -19,7 +19,7 @@ class TokenForm(DocumentForm):
 
     def clean_value(self) -> str:
         value: str = self.cleaned_data["value"]
-        if not value and self.instance._state.adding:
+        if not value and not self.instance.pk:
             raise forms.ValidationError("a token needs a value")
         return value
 
@@ -32,7 +32,7 @@ class TokenForm(DocumentForm):
 @admin.register(Token)
 class TokenAdmin(DocumentAdmin):
     form = TokenForm
-    fields = ("name", "value", "owner", "team", "visibility")
+    fields = ("name", "value", "owner", "team", "visibility", "hint", *DocumentAdmin.readonly_fields)
     list_display = ("name", "hint", "owner", "visibility", "updated_at")
     list_filter = ("visibility",)
     list_select_related = ("owner",)

@@ -35,7 +35,9 @@ class KnowledgeSource(TokenHolder):
     name = models.CharField(max_length=255, db_index=True)
     type = models.CharField(max_length=40, choices=Type.choices)
     connection_config = models.JSONField(
-        default=dict, blank=True, help_text='text: {}; file: {"path"}; url: {"url", "headers"}; pgvector: {"connection", "table"}'
+        default=dict,
+        blank=True,
+        help_text='text: {}; file: {"path"}; url: {"url", "headers"}; pgvector: {"connection", "table"}',
     )
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.REGISTERED, editable=False)
     last_error = models.TextField(blank=True, editable=False)
@@ -77,7 +79,7 @@ class KnowledgeItem(Document):
     content = models.TextField()
     content_type = models.CharField(max_length=255, default="text/plain", help_text="a MIME type")
 
-    objects = KnowledgeItemQuerySet.as_manager()
+    objects = KnowledgeItemQuerySet.as_manager()  # type: ignore[misc]
 
     def __str__(self) -> str:
         return self.pk

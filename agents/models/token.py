@@ -24,10 +24,10 @@ class Token(OwnedDocument):
     COLLECTION = "tokens"
 
     name = models.CharField(max_length=255, db_index=True)
-    value = SealedField(null=True)
+    value = SealedField(null=True)  # type: ignore[misc]
     hint = models.CharField(max_length=40, blank=True, editable=False, help_text="the masked value")
 
-    objects = TokenQuerySet.as_manager()
+    objects = TokenQuerySet.as_manager()  # type: ignore[misc]
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["owner", "name"], name="token_name_per_owner")]
@@ -76,7 +76,7 @@ class TokenHolder(OwnedDocument):
         )
 
     def _has_stored_config(self) -> bool:
-        rows = type(self)._default_manager.filter(pk=self.pk)
+        rows = type(self).objects.filter(pk=self.pk)
         return any(config == getattr(self, self.CONFIG) for config in rows.values_list(self.CONFIG, flat=True))
 
     def stored(self, *, created: bool) -> None:

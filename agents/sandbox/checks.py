@@ -77,7 +77,14 @@ class _State:
 
 
 _state = _State()
-os.register_at_fork(after_in_child=lambda: setattr(_state, "lock", threading.Lock()))
+
+
+def _after_fork() -> None:
+    _state.lock = threading.Lock()
+    _state.short.clear()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 def configure(*, cache_dir: str | os.PathLike[str]) -> None:

@@ -22,6 +22,8 @@ _MOST_WORKERS = 64
 _SUSPENSIONS_BESIDE_CALLS = 100_000
 _START_SECONDS = 20.0
 
+# Clients that a fork copied: dropping one would end the parent's workers, and none can be started beside it, for
+# the threads of its runtime stayed with the parent.
 _of_parents: list[Any] = []
 
 
@@ -115,6 +117,8 @@ class MontyWorkers:
         self._launcher: Launcher | None = None
 
     def _start_pool(self) -> pm.Monty:
+        if _of_parents:
+            raise OSError("this process was forked from one that had used monty already")
         with self._lock:
             if self._pool is None:
                 program = None
@@ -164,8 +168,8 @@ class MontyWorkers:
     def forget(self) -> None:
         """After a fork of the process: the pool belongs to the parent."""
         self._lock = threading.Lock()
-        # Dropping the client here would end the parent's workers.
-        _of_parents.append(self._pool)
+        if self._pool is not None:
+            _of_parents.append(self._pool)
         self._pool, self._launcher = None, None
 
     def close(self) -> None:

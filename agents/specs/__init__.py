@@ -1,6 +1,7 @@
 """The JSON columns of an agent's parts, parsed once at the border into frozen specs. Pure.
 
-Each `parse_*` takes the column as stored and raises ApiError with the path of what is wrong; nothing deeper sees a dict.
+Each `parse_*` takes the column as stored and raises ApiError with the path of what is wrong; nothing deeper sees
+a dict.
 """
 
 from agents.specs.base import TokenReference, Value

@@ -46,7 +46,7 @@ Value = Annotated[
 
 def invalid(message: str, code: str = "invalid_value") -> PydanticCustomError:
     """What a spec's validator raises; `message` never repeats the input."""
-    return PydanticCustomError(f"own:{code}", message)  # type: ignore[arg-type]
+    return PydanticCustomError(f"own:{code}", message)
 
 
 def _check_url(url: str) -> str:

@@ -9,10 +9,10 @@ from agents.specs.base import join
 from gofannon.lib import ids
 from gofannon.lib.errors import ApiError, raise_all
 
-_SECRET_WORDS = frozenset(
-    "apikey auth authorization bearer cookie credential credentials jwt passphrase passwd password pat pwd secret "
-    "token".split()
+_TELLING_WORDS = (
+    "apikey auth authorization bearer cookie credential credentials jwt passphrase passwd password pat pwd secret token"
 )
+_SECRET_WORDS = frozenset(_TELLING_WORDS.split())
 # The forms that well-known services give their keys; enough of each to be no accident.
 _SHAPES = re.compile(
     r"(bearer|basic)\s+\S{8,}|(sk|pk|rk|pplx|gsk)[-_][\w-]{8,}|(ghp|gho|ghu|ghs|glpat|npm|gfn|hf)[-_]\w{8,}"
@@ -45,7 +45,7 @@ def is_secret_value(value: str) -> bool:
 
 
 def refuse_inline_secrets(config: Any, path: str) -> None:
-    """Raises ApiError `inline_secret` with the path of each value that belongs in a token; the value is not repeated."""
+    """Raises ApiError `inline_secret` with the path of each value that belongs in a token, without the value."""
     message = "a secret does not stand here: store it as a token and name the token's id"
     if isinstance(config, dict):  # a scripted provider's replies are words, not settings
         config = {key: value for key, value in config.items() if key != "replies"}

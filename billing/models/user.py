@@ -10,7 +10,6 @@ from django.db import models
 from django.utils import timezone
 
 from billing.models.provider_key import ProviderKey
-from billing.models.usage import UsageEntry
 from gofannon.lib import ids, money
 from gofannon.lib.documents import Document, DocumentQuerySet
 
@@ -24,9 +23,6 @@ class UserQuerySet(DocumentQuerySet):
 
     def editable_by(self, user: Any) -> Self:
         return self.visible_to(user)
-
-    def for_wire(self) -> Self:
-        return self.prefetch_related("provider_keys")
 
 
 class UserManager(BaseUserManager["User"].from_queryset(UserQuerySet)):  # type: ignore[misc]
@@ -45,6 +41,8 @@ class User(Document, AbstractBaseUser, PermissionsMixin):
     KIND = "user"
     COLLECTION = "users"
     CHILDREN = ("usage", "provider_keys")
+    GROWING = {"usage": "usage_count"}
+    PREFETCHES = ("provider_keys",)
 
     username = models.CharField(max_length=255, unique=True)
     email = models.EmailField(blank=True, db_index=True)
@@ -84,13 +82,9 @@ class User(Document, AbstractBaseUser, PermissionsMixin):
 
     def import_children(self, children: dict[str, Any]) -> None:
         """`{"usage": [{"timestamp", "cost_nano", ...}], "provider_keys": {provider: secret | None}}`."""
-        entries = [
-            UsageEntry(user=self, seq=seq, key=ids.new_id("import"), **entry)
-            for seq, entry in enumerate(children.get("usage", []), start=1)
-        ]
-        UsageEntry.objects.bulk_create(entries, batch_size=1000)
-        self.usage_count = len(entries)
-        self.save(update_fields=["usage_count"])
+        # An imported entry is no charge that could be replayed.
+        usage = [{**entry, "key": ids.new_id("import")} for entry in children.get("usage", [])]
+        super().import_children({"usage": usage})
         for provider, secret in children.get("provider_keys", {}).items():
             if secret is not None:
                 ProviderKey.put(self.pk, provider, secret)

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Self
 from django.db import models
 from django.utils import timezone
 
-from gofannon.lib import ids
+from gofannon.lib import appending, ids
 
 
 class DocumentQuerySet(models.QuerySet[Any]):
@@ -22,7 +22,8 @@ class DocumentQuerySet(models.QuerySet[Any]):
     def for_wire(self) -> Self:
         """With all that a serializer reads, in a constant number of queries."""
         rows = ("rows",) if self.model.LISTS else ()
-        return self.prefetch_related(*rows, *self.model.PREFETCHES)
+        growing = [appending.newest_prefetch(self.model, name) for name in self.model.GROWING]
+        return self.prefetch_related(*rows, *self.model.PREFETCHES, *growing)
 
     def listing(self, field: str, value: str) -> Self:
         """The documents whose list `field` holds `value`."""
@@ -42,6 +43,10 @@ class Document(models.Model):
     CHILDREN: ClassVar[tuple[str, ...]] = ()
     # Field or list -> "app.Model" that its value (or each of its values) names.
     REFERENCES: ClassVar[dict[str, str]] = {}
+    # History names other documents, but never stands in the way of their deletion.
+    HISTORY: ClassVar[bool] = False
+    # Of CHILDREN, the growing arrays: relation -> the column that counts its rows (`gofannon.lib.appending`).
+    GROWING: ClassVar[dict[str, str]] = {}
 
     id = models.CharField(primary_key=True, max_length=ids.MAX_LENGTH, editable=False)
     version = models.PositiveIntegerField(default=1, editable=False)
@@ -96,10 +101,19 @@ class Document(models.Model):
 
     def import_children(self, children: dict[str, Any]) -> None:
         """Stores what an import holds under `CHILDREN`, in the transaction that stores the document."""
+        for name, items in children.items():
+            rows: Any = self._meta.get_field(name).related_model
+            appending.append(self, name, [rows(**item) for item in items])
 
     def used_by(self) -> list[str]:
-        """References of the documents that would break without this one; empty where it may be deleted."""
+        """References of what would break without this document, besides the documents whose REFERENCES name it."""
         return []
+
+    _changing: frozenset[str] | None = None
+
+    def changing(self, field: str) -> bool:
+        """Whether the edit under way sets the field anew; always so for a new document."""
+        return self._changing is None or field in self._changing
 
     _pending_lists: dict[str, list[str]] | None = None
 

@@ -62,13 +62,14 @@ class Conflict(ApiError):
 
 
 class InUse(Conflict):
-    """Refuses a deletion; `users` are references such as `agents/1234`."""
+    """Refuses a deletion; `users` are references such as `agents/1234`, `others` a number of unnamed ones."""
 
     code = "in_use"
 
-    def __init__(self, what: str, users: Sequence[str]) -> None:
-        names = ", ".join(users[:5]) + (", ..." if len(users) > 5 else "")
-        super().__init__(f"{what} is in use by {names}", extra={"users": list(users)})
+    def __init__(self, what: str, users: Sequence[str], others: int = 0) -> None:
+        names = [*users[:5], *(["..."] if len(users) > 5 else []), *([f"{others} that you cannot see"] if others else [])]
+        extra = {"users": list(users), **({"others": others} if others else {})}
+        super().__init__(f"{what} is in use by {', '.join(names)}", extra=extra)
 
 
 class PreconditionFailed(ApiError):

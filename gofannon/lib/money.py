@@ -13,6 +13,12 @@ def to_usd(nano: int) -> float:
     return float(Decimal(nano) / NANO)
 
 
+def shown(nano: int) -> str:
+    """The exact amount in USD for people: `12.5`, `0.000000001`."""
+    whole, rest = divmod(abs(nano), NANO)
+    return f"{'-' * (nano < 0)}{whole}.{rest:09}".rstrip("0").removesuffix(".")
+
+
 def from_usd(usd: object) -> int:
     """Nano-USD of a number of USD. Raises ValueError past nine decimal places, for non-finite and absurd amounts."""
     if isinstance(usd, bool) or not isinstance(usd, int | float | Decimal | str):

@@ -97,8 +97,8 @@ def _demo(api: Api, key_file: Path) -> str:
     took = time.monotonic() - started
     if document.get("status") != "completed":
         return f"{AGENT} did not complete: {json.dumps(document.get('error'))} (ticket {ticket['ticket_id']})"
-    counts = ", ".join(f"{name}: {_brief(value)}" for name, value in document["result"].items())
-    return f"{AGENT} read {readme.name}: {counts} ({took:.2f} s, ticket {ticket['ticket_id']})"
+    found = _brief(document["result"]["output"])
+    return f"{AGENT} read {readme.name}: {found} ({took:.2f} s, ticket {ticket['ticket_id']})"
 
 
 def _finished(api: Api, ticket: str) -> dict[str, Any]:
@@ -111,8 +111,14 @@ def _finished(api: Api, ticket: str) -> dict[str, Any]:
         time.sleep(0.02)
 
 
-def _brief(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+def _brief(output: Any) -> str:
+    """What the demo agent found, in words; whatever another agent under its name answered, as it is."""
+    match output:
+        case {"words": int(words), "sentences": int(sentences), "top": [*top]}:
+            often = ", ".join(" ".join(str(part) for part in entry) for entry in top[:5])
+            return f"{words} words, {sentences} sentences, top: {often}"
+        case _:
+            return json.dumps(output, ensure_ascii=False)
 
 
 def _explain(api: Api, stack: Stack, login: dict[str, Any]) -> None:

@@ -58,6 +58,7 @@ class Supervisor:
 
         A second request to stop ends the grace period.
         """
+        self.asked = max(self.asked, 1)
         deadline = time.monotonic() + self._grace
         for last in (False, True):
             phase = [child for child in reversed(self.children) if child.program.last is last]

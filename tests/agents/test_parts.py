@@ -7,9 +7,9 @@ import pytest
 from django.test import Client
 from rest_framework.test import APIClient
 
-from agents.models import Guardrail, KnowledgeItem, KnowledgeSource, McpServer, Provider, Token
+from agents.models import Guardrail, KnowledgeItem, KnowledgeSource, McpServer, Provider, Skill, Token
 from billing.models import Team, User
-from tests.factories.agents import KnowledgeSourceFactory
+from tests.factories.agents import AgentFactory, KnowledgeSourceFactory, McpServerFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -83,6 +83,8 @@ PARTS = [
     ),
     Part("knowledge-items", KnowledgeItem, {"content": "a", "content_type": "text/plain"}, ("content", {}), "content"),
 ]
+# Items are their source's: they have neither a name nor an owner of their own.
+OWNED = pytest.mark.parametrize("part", PARTS[:-1], ids=lambda part: part.collection)
 
 
 @pytest.fixture(params=PARTS, ids=lambda part: part.collection)
@@ -207,26 +209,22 @@ def test_staff_changes_anything(api: APIClient, part: Part, staff: User, as_: An
     assert as_(staff).delete(url).status_code == 204
 
 
-def test_a_list_costs_the_same_at_any_length(
-    api: APIClient, part: Part, django_assert_num_queries: Any
-) -> None:
+def test_a_list_costs_the_same_at_any_length(api: APIClient, part: Part, django_assert_num_queries: Any) -> None:
     for n in range(5):
         part.make(api, **{part.edited: f"n{n}"})
     with django_assert_num_queries(part.queries):
         assert len(api.get(part.url).json()["results"]) == 5
 
 
+@OWNED
 def test_a_name_is_taken_once_per_owner(api: APIClient, part: Part, stranger: User, as_: Any) -> None:
-    if part.edited != "name":
-        pytest.skip("has no name")
     part.make(api)
     assert error_of(api.post(part.url, part.body)) == (409, "duplicate", "name")
     part.make(as_(stranger))
 
 
+@OWNED
 def test_a_team_that_one_is_no_member_of_is_unknown(api: APIClient, part: Part, stranger: User) -> None:
-    if part.edited != "name":
-        pytest.skip("has no team")
     other = Team.objects.create(name="others", owner=stranger)
     response = api.post(part.url, {**part.body, "team_id": other.pk})
     assert error_of(response) == (400, "unknown_reference", "team_id")
@@ -276,3 +274,29 @@ def test_the_admin_deletes_one(admin: Client, api: APIClient, part: Part) -> Non
     assert admin.get(url).status_code == 200
     assert admin.post(url, {"post": "yes"}).status_code == 302
     assert not part.model.objects.exists()
+
+
+def test_the_admin_says_why_something_stays(admin: Client, owner: User) -> None:
+    server = McpServerFactory.create(owner=owner)
+    agent = AgentFactory.create(owner=owner, mcp_server_ids=[server.pk])
+    page = admin.post(f"/admin/agents/mcpserver/{server.pk}/delete/", {"post": "yes"}, follow=True)
+    assert f"mcp-servers/{server.pk} is in use by agents/{agent.pk}" in page.content.decode()
+    assert McpServer.objects.exists()
+
+
+def test_the_admin_deletes_what_has_a_history(admin: Client, api: APIClient) -> None:
+    made = api.post("/api/skills", {"name": "s"}).json()
+    assert admin.post(f"/admin/agents/skill/{made['_id']}/delete/", {"post": "yes"}).status_code == 302
+    assert not Skill.objects.exists()
+
+
+def test_the_admin_shows_each_refusal_at_its_field(admin: Client, owner: User) -> None:
+    config = '{"url": 5, "colour": 1}'
+    form = {"name": "s", "transport_type": "http", "owner": owner.pk, "visibility": "private"}
+    page = admin.post("/admin/agents/mcpserver/add/", {**form, "connection_config": config})
+    assert page.context["adminform"].form.errors == {
+        "connection_config": [
+            "connection_config.url: Input should be a valid string",
+            "connection_config.colour: there is no such field",
+        ]
+    }

@@ -1,17 +1,16 @@
+# mypy: allow-untyped-calls
 from typing import Any
 
-import factory
+from factory.declarations import LazyAttribute, Sequence, SubFactory
+from factory.django import DjangoModelFactory
 
 from agents.models import Agent, Guardrail, KnowledgeItem, KnowledgeSource, McpServer, Provider, Token
 from tests.factories.billing import UserFactory
 
 
-class OwnedFactory(factory.django.DjangoModelFactory[Any]):
+class DocumentFactory(DjangoModelFactory[Any]):
     class Meta:
         abstract = True
-
-    name = factory.Sequence(lambda n: f"thing {n}")
-    owner = factory.SubFactory(UserFactory)
 
     @classmethod
     def _create(cls, model_class: Any, *args: Any, **kwargs: Any) -> Any:
@@ -21,6 +20,14 @@ class OwnedFactory(factory.django.DjangoModelFactory[Any]):
         document.write_lists(lists)
         document.stored(created=True)
         return document
+
+
+class OwnedFactory(DocumentFactory):
+    class Meta:
+        abstract = True
+
+    name = Sequence(lambda n: f"thing {n}")
+    owner = SubFactory(UserFactory)
 
 
 class AgentFactory(OwnedFactory):
@@ -35,8 +42,8 @@ class TokenFactory(OwnedFactory):
     class Params:
         secret = "sk-factory-0123456789"
 
-    value = factory.LazyAttribute(lambda token: Token.sealed(token.secret)["value"])
-    hint = factory.LazyAttribute(lambda token: Token.sealed(token.secret)["hint"])
+    value = LazyAttribute(lambda token: Token.sealed(token.secret)["value"])
+    hint = LazyAttribute(lambda token: Token.sealed(token.secret)["hint"])
 
 
 class McpServerFactory(OwnedFactory):
@@ -69,12 +76,9 @@ class KnowledgeSourceFactory(OwnedFactory):
     type = "text"
 
 
-class KnowledgeItemFactory(OwnedFactory):
+class KnowledgeItemFactory(DocumentFactory):
     class Meta:
         model = KnowledgeItem
-        exclude = ("name", "owner")
 
-    name = None
-    owner = None
-    source = factory.SubFactory(KnowledgeSourceFactory)
+    source = SubFactory(KnowledgeSourceFactory)
     content = "water boils at 100 degrees"

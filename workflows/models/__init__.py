@@ -2,6 +2,26 @@ from workflows.models.effect import Effect
 from workflows.models.event import Event
 from workflows.models.lease import Lease
 from workflows.models.run import UNFINISHED, Blocker, Run, Status
+from workflows.models.session import Session, SessionMessage, SessionRow
+from workflows.models.task_execution import TaskExecution
 from workflows.models.worker import Worker
+from workflows.models.workflow import Workflow, WorkflowLog, WorkflowMessage, WorkflowRow
 
-__all__ = ["UNFINISHED", "Blocker", "Effect", "Event", "Lease", "Run", "Status", "Worker"]
+__all__ = [
+    "UNFINISHED",
+    "Blocker",
+    "Effect",
+    "Event",
+    "Lease",
+    "Run",
+    "Session",
+    "SessionMessage",
+    "SessionRow",
+    "Status",
+    "TaskExecution",
+    "Worker",
+    "Workflow",
+    "WorkflowLog",
+    "WorkflowMessage",
+    "WorkflowRow",
+]

@@ -48,7 +48,7 @@ class AnyField(serializers.JSONField):
 
 @extend_schema_field({"type": "number", "description": "USD"})
 class UsdField(serializers.Field[int, Any, float, Any]):
-    """Nano-USD inside, USD on the wire."""
+    """Nano-USD inside, USD on the wire. An import may hold sums of doubles, which are rounded to the nano-USD."""
 
     def to_representation(self, value: int) -> float:
         return money.to_usd(value)
@@ -57,7 +57,7 @@ class UsdField(serializers.Field[int, Any, float, Any]):
         if not isinstance(data, int | float) or isinstance(data, bool):
             raise serializers.ValidationError("an amount in USD is a number", code="invalid")
         try:
-            return money.from_usd(data)
+            return money.from_usd(round(data, 9) if self.context.get("importing") else data)
         except ValueError as error:
             raise serializers.ValidationError(str(error), code="invalid") from error
 

@@ -1,0 +1,157 @@
+"""`/api/runs`: what happened, is read."""
+
+from typing import Any, ClassVar
+
+from drf_spectacular.utils import extend_schema, extend_schema_field
+from rest_framework import mixins, serializers, viewsets
+from rest_framework.decorators import action
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+import django_filters
+from billing.api.authentication import HasScope
+from gofannon.lib import money
+from gofannon.lib.rest.fields import AnyField, InstantField, ObjectField
+from workflows.models import Effect, Event, Run, Status
+
+
+class EventSerializer(serializers.ModelSerializer[Event]):
+    data = ObjectField()
+    created_at = InstantField()
+
+    class Meta:
+        model = Event
+        fields = ("seq", "type", "data", "created_at")
+
+
+class EffectSerializer(serializers.ModelSerializer[Effect]):
+    arguments = ObjectField()
+    result = AnyField()
+    error = AnyField()
+    created_at = InstantField()
+    finished_at = InstantField()
+
+    class Meta:
+        model = Effect
+        fields = (
+            "call",
+            "name",
+            "effect_class",
+            "status",
+            "attempt",
+            "arguments",
+            "result",
+            "error",
+            "created_at",
+            "finished_at",
+        )
+
+
+class LeaseShape(serializers.Serializer[Any]):
+    holder = serializers.CharField()
+    attempt = serializers.IntegerField()
+    due_at = InstantField()
+
+
+class RunSerializer(serializers.ModelSerializer[Run]):
+    """A run as it stands. `lease` is null once it has ended."""
+
+    _id = serializers.CharField(source="id")
+    parent_id = serializers.CharField(allow_null=True)
+    actor_id = serializers.CharField(allow_null=True)
+    owner_id = serializers.CharField(allow_null=True)
+    payer_id = serializers.CharField(allow_null=True)
+    input = AnyField()
+    output = AnyField()
+    error = AnyField()
+    limits = ObjectField()
+    cost = serializers.SerializerMethodField(help_text="USD")
+    lease = serializers.SerializerMethodField()
+    created_at = InstantField()
+    updated_at = InstantField()
+    started_at = InstantField()
+    finished_at = InstantField()
+    wake_at = InstantField()
+    cancel_requested_at = InstantField()
+    _links = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Run
+        fields = (
+            "_id",
+            "kind",
+            "status",
+            "attempt",
+            "max_attempts",
+            "blocker",
+            "blocker_detail",
+            "wake_at",
+            "cancel_requested_at",
+            "parent_id",
+            "depth",
+            "actor_id",
+            "owner_id",
+            "payer_id",
+            "agent_id",
+            "deployment_id",
+            "limits",
+            "input",
+            "output",
+            "error",
+            "cost",
+            "lease",
+            "created_at",
+            "updated_at",
+            "started_at",
+            "finished_at",
+            "_links",
+        )
+
+    def get_cost(self, run: Run) -> float:
+        return money.to_usd(run.cost_nano)
+
+    @extend_schema_field(LeaseShape(allow_null=True))
+    def get_lease(self, run: Run) -> dict[str, Any] | None:
+        lease = getattr(run, "lease", None)
+        return dict(LeaseShape(lease).data) if lease is not None else None
+
+    def get__links(self, run: Run) -> dict[str, str]:
+        return {name: f"/api/runs/{run.pk}/{name}" for name in ("events", "effects")}
+
+
+class RunFilters(django_filters.FilterSet):
+    status = django_filters.ChoiceFilter(choices=Status.choices)
+
+    class Meta:
+        model = Run
+        fields: ClassVar[list[str]] = ["status", "kind", "agent_id", "deployment_id", "actor_id", "parent_id", "blocker"]
+
+
+@extend_schema(tags=["runs"])
+class RunViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Run]):
+    permission_classes = [IsAuthenticated, HasScope]
+    serializer_class = RunSerializer
+    filterset_class = RunFilters
+    lookup_value_regex = r"[^/\x00]+"
+    ordering_fields = ("created_at",)
+    queryset = Run.objects.none()
+
+    def get_queryset(self) -> Any:
+        return Run.objects.visible_to(self.request.user).select_related("lease")
+
+    @extend_schema(responses=EventSerializer(many=True), filters=False)
+    @action(detail=True, filterset_class=None)
+    def events(self, request: Request, pk: str) -> Response:
+        """The run's events in order."""
+        return self._page(self.get_object().events.order_by("seq", "pk"), EventSerializer)
+
+    @extend_schema(responses=EffectSerializer(many=True), filters=False)
+    @action(detail=True, filterset_class=None)
+    def effects(self, request: Request, pk: str) -> Response:
+        """The calls that left the run."""
+        return self._page(self.get_object().effects.order_by("created_at", "pk"), EffectSerializer)
+
+    def _page(self, rows: Any, serializer: type[serializers.ModelSerializer[Any]]) -> Response:
+        page = self.paginate_queryset(rows)
+        return self.get_paginated_response(serializer(page, many=True).data)
