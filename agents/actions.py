@@ -64,6 +64,13 @@ def publish(*, actor: Any, deployment: Deployment, snapshot: Snapshot) -> None:
         )
 
 
+def publish_imported(*, actor: Any, deployment: Deployment) -> None:
+    """Gives an imported deployment its first version: its agent as it stands."""
+    agent = Agent.objects.for_wire().get(pk=deployment.agent_id)
+    with transaction.atomic():
+        publish(actor=actor, deployment=deployment, snapshot=assembly.snapshot(agent))
+
+
 def undeploy_agent(*, actor: Any, agent: Agent, name: str = "") -> list[str]:
     """Takes back the agent's deployment `name`, or all of them; their names. Raises NotFound where there is none."""
     found = Deployment.objects.filter(agent_id=agent.pk, **({"pk": name} if name else {}))

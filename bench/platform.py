@@ -60,6 +60,15 @@ class Platform:
         """Let what the start still does (the greeting, the first schedules) come to its end."""
         time.sleep(seconds)
 
+    def runtimes(self) -> list[str]:
+        """The sandbox's runtimes that work on this machine; says on stderr which do not."""
+        while not (verdicts := self.client.call("GET", "/ready")["sandbox"]):
+            time.sleep(0.5)
+        for name, verdict in verdicts.items():
+            if not verdict["available"]:
+                print(f"not measured: {name}: {verdict['reason']}", file=sys.stderr)
+        return [name for name, verdict in verdicts.items() if verdict["available"]]
+
     def cpu_ms(self) -> float:
         return cpu_ms(self.process.pid)
 
@@ -75,6 +84,7 @@ class Client:
     def __init__(self, port: int) -> None:
         self.key = ""
         self._connection = HTTPConnection("127.0.0.1", port, timeout=60)
+        self._used = 0.0
 
     def ready(self) -> bool:
         try:
@@ -88,10 +98,13 @@ class Client:
 
     def call(self, method: str, path: str, document: Any = None, **headers: str) -> Any:
         """The answer's document. Raises RuntimeError where the status is not one of success."""
+        if time.monotonic() - self._used > 3:  # the server closes idle connections after 5 seconds
+            self._connection.close()
         fields = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json", **headers}
         self._connection.request(method, path, None if document is None else json.dumps(document), fields)
         answer = self._connection.getresponse()
         text = answer.read()
+        self._used = time.monotonic()
         if answer.status >= 300:
             raise RuntimeError(f"{method} {path}: {answer.status} {text[:500]!r}")
         return json.loads(text) if text else None

@@ -1,5 +1,6 @@
 """The base of every admin page: saves and deletes go through the same functions as the API's."""
 
+import json
 import re
 from typing import Any
 
@@ -9,11 +10,13 @@ from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.defaultfilters import truncatechars
+from rest_framework.exceptions import ParseError
 from unfold.admin import ModelAdmin
 
 from billing import documents
 from gofannon.lib.documents import Document
 from gofannon.lib.errors import ApiError
+from gofannon.lib.rest.parsers import loads
 
 
 class LinesField(forms.CharField):
@@ -45,6 +48,16 @@ class DocumentForm(forms.ModelForm[Any]):
         if not document._state.adding:
             self.initial["expected_version"] = document.version
             self.initial.update({name: document.listed(name) for name in document.LISTS if name in self.fields})
+
+    def clean(self) -> dict[str, Any]:
+        """JSON as strict as the API's: no NaN, no NUL, no bottomless nesting."""
+        for name, value in list(self.cleaned_data.items()):
+            if isinstance(value, dict | list):
+                try:
+                    loads(json.dumps(value))
+                except ParseError as error:
+                    self.add_error(name, str(error.detail))
+        return self.cleaned_data
 
     def values(self) -> dict[str, Any]:
         """What the page sets, keyed like the API's validated values: foreign keys by id."""
@@ -131,7 +144,9 @@ class DocumentAdmin(ModelAdmin):  # type: ignore[misc]
     def make_document(self, request: HttpRequest, values: dict[str, Any]) -> Any:
         return documents.create_document(actor=request.user, model=self.model, values=values)
 
-    def change_document(self, request: HttpRequest, document: Any, values: dict[str, Any], expected: int | None) -> None:
+    def change_document(
+        self, request: HttpRequest, document: Any, values: dict[str, Any], expected: int | None
+    ) -> None:
         documents.update_document(actor=request.user, document=document, values=values, expected_version=expected)
 
     def remove_document(self, request: HttpRequest, document: Any) -> None:

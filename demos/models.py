@@ -26,7 +26,7 @@ class DemoConfig(Spec):
     """How the page looks and what it offers; `max_messages` is the visitor's share of one conversation."""
 
     theme: Theme = "auto"
-    max_messages: int = Field(50, ge=1, le=1000)
+    max_messages: int = Field(default=50, ge=1, le=1000)
     features: Annotated[list[Feature], AfterValidator(_check_distinct)] = list(get_args(Feature))
 
 

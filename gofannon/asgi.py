@@ -26,7 +26,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-_threads: App = WSGIMiddleware(wsgi, workers=settings.WEB_THREADS, send_queue_size=64)  # type: ignore[assignment]
+_threads: App = WSGIMiddleware(wsgi, workers=settings.WEB_THREADS, send_queue_size=64)  # type: ignore[arg-type, assignment]
 
 
 async def health(scope: Scope, receive: Receive, send: Send) -> None:

@@ -53,7 +53,7 @@ class Ticket(Document):
 
     @property
     def status(self) -> TicketStatus:
-        return STATUS_OF_RUN[Status(self.run.status)]
+        return TicketStatus(STATUS_OF_RUN[Status(self.run.status)])
 
     @property
     def has_result(self) -> bool:

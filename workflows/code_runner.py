@@ -1,6 +1,6 @@
 """Runs of code agents: the sandbox does the work, this reads what it said."""
 
-from typing import Any
+from typing import Any, Literal
 
 from django.conf import settings
 
@@ -28,6 +28,7 @@ class CodeRunner:
             now=run.created_at.timestamp(),
             tools=spec.tool_names,
         )
+        wanted: Literal["auto", "cpython", "monty"]
         wanted = settings.SANDBOX_RUNTIME if spec.runtime == "auto" else spec.runtime
         outcome = sandbox.run(job, runtime=wanted, host=Host(control), cancelled=control.cancelled)
         return self._result(spec, outcome)

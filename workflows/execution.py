@@ -6,9 +6,9 @@ import random
 from django.conf import settings
 
 from workflows import heartbeat, transitions
+from workflows.leases import LeaseLost
 from workflows.models import Run, Status
 from workflows.runners import Completed, Control, Failed, Later, Result, runner_of
-from workflows.transitions import LeaseLost
 
 log = logging.getLogger(__name__)
 

@@ -48,6 +48,13 @@ def create_run(run: Run, *, claim: bool = False) -> Run:
     return run
 
 
+def import_run(run: Run) -> None:
+    """Stores a run that happened elsewhere, without a lease: nobody ever claims it."""
+    if run.status in UNFINISHED:
+        run.blocker = Blocker.IMPORTED
+    run.save(force_insert=True)
+
+
 def claim_run(run_id: str) -> Run | None:
     """Takes a due run for this process; None where it is not due, finished, or somebody else was first."""
     with transaction.atomic():
@@ -61,7 +68,7 @@ def claim_run(run_id: str) -> Run | None:
         if not rows.update(**values, updated_at=now, seq=F("seq") + 1):
             Lease.objects.filter(run_id=run_id).delete()
             return None
-        run = Run.objects.select_related("snapshot").get(pk=run_id)
+        run: Run = Run.objects.select_related("snapshot").get(pk=run_id)
         _insert(run_id, run.seq - 1, [Note("started", {"attempt": attempt})])
     return run
 

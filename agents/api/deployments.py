@@ -89,7 +89,7 @@ class DeploymentViewSet(OwnedDocumentViewSet):
             actions.deploy_agent(actor=self.request.user, agent=agent, name=document.pk)
 
     def _agent(self, agent_id: str) -> Agent:
-        agent = Agent.objects.visible_to(self.request.user).for_wire().filter(pk=agent_id).first()
+        agent: Agent | None = Agent.objects.visible_to(self.request.user).for_wire().filter(pk=agent_id).first()
         if agent is None:
             raise ApiError(f"there is no agent {agent_id!r} for you to use", code="unknown_reference", path="agentId")
         if not agent.editable_by(self.request.user):

@@ -13,8 +13,8 @@ INPUT = {"input": {"text": "the hammer, the anvil and the fire"}}
 
 def measure() -> list[Figure]:
     with Platform() as platform:
-        names = [platform.client.deploy(runtime, CODE, runtime) for runtime in ("monty", "cpython")]
         platform.settle()
+        names = [platform.client.deploy(runtime, CODE, runtime) for runtime in platform.runtimes()]
 
         def cost(operation: Callable[[], object]) -> Callable[[], float]:
             def sample() -> float:

@@ -67,8 +67,11 @@ class InUse(Conflict):
     code = "in_use"
 
     def __init__(self, what: str, users: Sequence[str], others: int = 0) -> None:
-        names = [*users[:5], *(["..."] if len(users) > 5 else []), *([f"{others} that you cannot see"] if others else [])]
-        extra = {"users": list(users), **({"others": others} if others else {})}
+        names = [*users[:5], *(["..."] if len(users) > 5 else [])]
+        extra: dict[str, Any] = {"users": list(users)}
+        if others:
+            names.append(f"{others} that you cannot see")
+            extra["others"] = others
         super().__init__(f"{what} is in use by {', '.join(names)}", extra=extra)
 
 

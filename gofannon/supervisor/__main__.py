@@ -14,8 +14,9 @@ from gofannon.supervisor.claims import ClaimError, claim_state, listen
 from gofannon.supervisor.loop import Supervisor, say
 from gofannon.supervisor.programs import Stack
 
-# Seconds. Calendars can wait; the first answer has the processor to itself.
+# Seconds. Calendars and greetings can wait; worker and web have the processors to themselves while they start.
 BEAT_LATER = 3.0
+GREETING_LATER = 0.8
 
 
 def main() -> int:
@@ -58,11 +59,12 @@ def _start(supervisor: Supervisor, stack: Stack, listener: int) -> bool:
     os.close(writer)
     if code != 0:
         return False
+    now = time.monotonic()
     supervisor.add(
         Child(stack.worker()),
-        Child(stack.beat(), due=time.monotonic() + BEAT_LATER),
+        Child(stack.beat(), due=now + BEAT_LATER),
         Child(stack.web(listener)),
-        Child(stack.greeting(reader, since)),
+        Child(stack.greeting(reader, since), due=now + GREETING_LATER),
     )
     return True
 

@@ -300,3 +300,11 @@ def test_the_admin_shows_each_refusal_at_its_field(admin: Client, owner: User) -
             "connection_config.colour: there is no such field",
         ]
     }
+
+
+@pytest.mark.parametrize("config", ['{"url": NaN}', '{"url": "\\u0000"}'])
+def test_the_admin_takes_json_as_strictly_as_the_api(admin: Client, owner: User, config: str) -> None:
+    form = {"name": "s", "transport_type": "http", "owner": owner.pk, "visibility": "private"}
+    page = admin.post("/admin/agents/mcpserver/add/", {**form, "connection_config": config})
+    assert list(page.context["adminform"].form.errors) == ["connection_config"]
+    assert not McpServer.objects.exists()

@@ -159,7 +159,8 @@ def test_a_schedule_is_cron_with_or_without_a_zone(api: APIClient, agent: Agent,
 def test_the_engines_fields_cannot_be_changed(api: APIClient, workflow: Workflow) -> None:
     say(workflow, 1)
     read = api.get(f"{URL}/{workflow.pk}").json()
-    for fields in ({"status": "failed"}, {"messages": []}, {"usage": {**read["usage"], "cost": 1.5}}):
+    other = [{**read["messages"][0], "content": "other"}]
+    for fields in ({"status": "failed"}, {"messages": other}, {"usage": {**read["usage"], "cost": 1.5}}):
         path = next(iter(fields))
         assert refusal(api.put(f"{URL}/{workflow.pk}", {**read, **fields})) == (400, "read_only", path)
     assert api.get(f"{URL}/{workflow.pk}").json() == read

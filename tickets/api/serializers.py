@@ -28,14 +28,14 @@ class ErrorShape(serializers.Serializer[Any]):
     code = serializers.CharField()
     message = serializers.CharField()
     permanent = serializers.BooleanField()
-    partial = AnyField(required=False)
+    partial = AnyField(required=False)  # type: ignore[assignment]
 
 
 class TicketSerializer(DocumentSerializer):
     status = serializers.SerializerMethodField()
     request = serializers.SerializerMethodField()
     error = serializers.SerializerMethodField()
-    updated_at = serializers.SerializerMethodField()
+    updated_at = serializers.SerializerMethodField()  # type: ignore[assignment]
     run_id = serializers.CharField()
     retry_of = serializers.CharField(source="retry_of_id", allow_null=True)
 
@@ -96,7 +96,7 @@ class TicketDocument(TicketSerializer):
     result = ResultShape(required=False)
 
     class Meta(TicketSerializer.Meta):
-        fields = (*TicketSerializer.Meta.fields, "result")
+        fields = (*TicketSerializer.Meta.fields, "result")  # type: ignore[assignment]
 
 
 class TicketBody(StrictSerializer):

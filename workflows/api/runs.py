@@ -17,7 +17,7 @@ from workflows.models import Effect, Event, Run, Status
 
 
 class EventSerializer(serializers.ModelSerializer[Event]):
-    data = ObjectField()
+    data = ObjectField()  # type: ignore[assignment]
     created_at = InstantField()
 
     class Meta:

@@ -32,7 +32,7 @@ class Metadata(Spec):
     """What a client says about a session."""
 
     ip_address: Annotated[str, AfterValidator(_check_ip)] | None = None
-    user_agent: str = Field("", max_length=1000)
+    user_agent: str = Field(default="", max_length=1000)
     tags: Annotated[list[Name], Field(max_length=MAX_TAGS), AfterValidator(_check_distinct)] = []
 
 

@@ -65,8 +65,8 @@ class Workflow(OwnedDocument, Usage):
     max_turns = models.PositiveIntegerField(
         default=25, validators=[MinValueValidator(1)], help_text="tool-call rounds that one prompt may take"
     )
-    current_turn = models.PositiveIntegerField(default=0, editable=False, help_text="rounds of the last prompt so far")
-    status = models.CharField(max_length=10, choices=Status.choices, default=Status.ACTIVE, editable=False, db_index=True)
+    current_turn = models.PositiveIntegerField(default=0, help_text="rounds of the last prompt so far")
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.ACTIVE, db_index=True)
     output_format = models.CharField(max_length=10, choices=OutputFormat.choices, default=OutputFormat.MARKDOWN)
     infinite_session = models.BooleanField(default=False, help_text="compacts the context instead of overflowing")
     caveman = models.BooleanField(default=False, help_text="terse output, compressed injected context")

@@ -65,8 +65,8 @@ def as_api_error(exc: Exception) -> ApiError | None:
 def _from_drf(exc: exceptions.APIException) -> ApiError:
     code = exc.get_codes()
     headers = {}
-    if isinstance(exc, exceptions.Throttled) and exc.wait is not None:
-        headers["Retry-After"] = str(max(1, round(exc.wait)))
+    if (wait := getattr(exc, "wait", None)) is not None:
+        headers["Retry-After"] = str(max(1, round(wait)))
     if auth_header := getattr(exc, "auth_header", None):
         headers["WWW-Authenticate"] = auth_header
     name = code if isinstance(code, str) else exc.default_code

@@ -40,7 +40,7 @@ class KeysetOrdering(OrderingFilter):
 
 
 class KeysetPagination(BasePagination):
-    def paginate_queryset(self, queryset: QuerySet[Any], request: Request, view: Any = None) -> list[Any]:
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
         self.request = request
         self.limit = self._limit(request)
         ordering = queryset.query.order_by or ("-created_at", "-pk")

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from typing import IO, Any, NoReturn
+from typing import Any, NoReturn
 
 from django.http import HttpRequest
 from rest_framework.exceptions import ParseError
@@ -75,7 +75,7 @@ def loads(text: bytes | str) -> Any:
 
 class StrictJSONParser(JSONParser):
     def parse(
-        self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
+        self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> Any:
         # `body` keeps to DATA_UPLOAD_MAX_MEMORY_SIZE and can be read again; the bare stream does neither.
         body = stream.body if isinstance(stream, HttpRequest) else stream.read()

@@ -12,7 +12,9 @@ class ErrorBody(serializers.Serializer[Any]):
     message = serializers.CharField(help_text="One sentence for people.")
     path = serializers.CharField(required=False, help_text="The field to blame, such as input.query.")
     request_id = serializers.CharField(required=False)
-    errors = serializers.ListField(child=serializers.DictField(), required=False)
+    errors = serializers.ListField(  # type: ignore[assignment]
+        child=serializers.DictField(), required=False
+    )
 
 
 class ErrorDocument(serializers.Serializer[Any]):
@@ -36,9 +38,9 @@ class DocumentSchema(AutoSchema):
             )
         return headers
 
-    def _get_response_bodies(self, direction: str = "response") -> dict[str, Any]:
-        bodies: dict[str, Any] = super()._get_response_bodies(direction)  # type: ignore[no-untyped-call]
+    def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:
+        bodies: dict[str, Any] = super()._get_response_bodies(direction)
         if not any(code.startswith(("4", "5")) for code in bodies):
-            refusal = self._get_response_for_code(OpenApiResponse(ErrorDocument, "A refusal"), "4XX", ["application/json"])
-            bodies["4XX"] = refusal
+            described = OpenApiResponse(ErrorDocument, "A refusal")
+            bodies["4XX"] = self._get_response_for_code(described, "4XX", ["application/json"])
         return bodies
