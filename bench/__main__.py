@@ -24,14 +24,19 @@ def main(names: list[str]) -> int:
         return 2
     load = os.getloadavg()
     figures: list[Figure] = []
+    failed = []
     for name in names or ROWS:
         print(f"measuring {name} ...", file=sys.stderr)
-        figures.extend(resolve_name(ROWS[name])())
+        try:
+            figures.extend(resolve_name(ROWS[name])())
+        except RuntimeError as error:
+            print(f"{name} could not be measured: {error}", file=sys.stderr)
+            failed.append(name)
     text = f"{table(figures)}\n\n{circumstances(load, os.getloadavg())}\n"
     print(text)
-    if not names:
+    if not names and not failed:
         RESULTS.write_text(f"# Results\n\nWritten by `make bench`.\n\n{text}", encoding="utf-8")
-    return 0
+    return 1 if failed else 0
 
 
 def table(figures: list[Figure]) -> str:

@@ -45,7 +45,7 @@ class Noop:
     def __enter__(self) -> Self:
         self.var = Path(tempfile.mkdtemp(prefix="gofannon-bench-"))
         broker = embedded.valkey_url(self.var).replace("unix://", "redis+socket://")
-        self.env = {**os.environ, "NOOP_BROKER": broker}
+        self.env = {**os.environ, "NOOP_BROKER": broker, "PYTHONWARNINGS": "ignore"}
         self.valkey = subprocess.Popen(Stack(self.var, "", 1).valkey().command, stdout=subprocess.DEVNULL)
         options = ("--pool", "threads", "--concurrency", "16", "--without-mingle", "--without-gossip")
         command = [sys.executable, "-m", "celery", "-A", "bench.noop", "worker", *options, "--loglevel", "ERROR"]

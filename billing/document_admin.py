@@ -77,7 +77,13 @@ class DocumentForm(forms.ModelForm[Any]):
         return {field.name for field in self._meta.model._meta.concrete_fields if field.many_to_one}
 
     def _post_clean(self) -> None:
-        """The document itself judges what it may hold; the form only reads."""
+        """The document itself judges what it may hold; the form reads, and asks the columns' validators."""
+        for column in self._meta.model._meta.concrete_fields:
+            if column.name in self.cleaned_data and column.validators:
+                try:
+                    column.run_validators(self.cleaned_data[column.name])
+                except ValidationError as error:
+                    self.add_error(column.name, error)
         for error in getattr(self.refusal, "all", [self.refusal]) if self.refusal else []:
             path = error.path or ""
             field = re.split(r"[.\[]", path)[0]

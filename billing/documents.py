@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from django.apps import apps
 from django.db import IntegrityError, transaction
-from django.db.models import PROTECT, F
+from django.db.models import PROTECT, F, ProtectedError
 from django.utils import timezone
 
 from billing.models import OwnedDocument, Team
@@ -81,11 +81,16 @@ def delete_document(*, actor: Any, document: Document, expected_version: int | N
     users, others = users_of(document, actor)
     if users or others:
         raise InUse(document.reference, users, others)
-    with transaction.atomic():
-        rows = type(document)._default_manager.filter(pk=document.pk)
-        if expected_version is not None and not rows.filter(version=expected_version).update(version=F("version") + 1):
-            raise PreconditionFailed("the document has changed since it was read")
-        document.delete()
+    try:
+        with transaction.atomic():
+            rows = type(document)._default_manager.filter(pk=document.pk)
+            if expected_version is not None and not rows.filter(version=expected_version).update(
+                version=F("version") + 1
+            ):
+                raise PreconditionFailed("the document has changed since it was read")
+            document.delete()
+    except ProtectedError as error:  # named by somebody since they were asked
+        raise InUse(document.reference, *users_of(document, actor)) from error
 
 
 def users_of(document: Document, actor: Any) -> tuple[list[str], int]:

@@ -4,13 +4,13 @@ The key's row is inserted in the transaction that makes the document; the second
 anew. A key is unique by (user, method, path, key) and kept 24 h.
 """
 
-import hashlib
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, TypeVar
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 from rest_framework.request import Request
 
 from billing.models import IdempotencyKey
@@ -32,7 +32,8 @@ def once(request: Request, make: Callable[[], D], find: Callable[[str], D | None
     if not 1 <= len(key) <= 255 or not key.isprintable() or not key.isascii():
         raise ApiError("a key of 1 to 255 printable ASCII characters", code="invalid", path="Idempotency-Key")
     identity = {"user_id": request.user.pk, "method": request.method, "path": request.path[:500], "key": key}
-    body_hash = hashlib.sha256(request._request.body).hexdigest()
+    # Keyed, because a body may hold a secret that is short enough to guess.
+    body_hash = salted_hmac("idempotency", request._request.body, algorithm="sha256").hexdigest()
     known = _replay(identity, body_hash, find)
     if known is not None:
         return known, False
@@ -52,9 +53,11 @@ def once(request: Request, make: Callable[[], D], find: Callable[[str], D | None
 
 
 def _replay(identity: dict[str, Any], body_hash: str, find: Callable[[str], D | None]) -> D | None:
-    row = IdempotencyKey.objects.filter(**identity, created_at__gt=timezone.now() - KEPT).first()
+    oldest = timezone.now() - KEPT
+    row = IdempotencyKey.objects.filter(**identity, created_at__gt=oldest).first()
     if row is None:
-        IdempotencyKey.objects.filter(**identity).delete()
+        # Only one past its time: another caller may have stored a fresh one by now.
+        IdempotencyKey.objects.filter(**identity, created_at__lte=oldest).delete()
         return None
     if row.body_hash != body_hash:
         message = "this Idempotency-Key came with another body before"

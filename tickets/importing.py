@@ -30,7 +30,7 @@ class ResultImport(StrictSerializer):
     completed_at = InstantField(required=False)
 
 
-class TicketImport(serializers.Serializer[Any]):
+class TicketImport(StrictSerializer):
     """A ticket in wire shape, its system fields included."""
 
     _id = serializers.CharField(source="id", max_length=255)

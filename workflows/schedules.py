@@ -1,7 +1,7 @@
 """When a scheduled workflow is prompted: five cron fields, in UTC unless a time zone stands before them. Pure.
 
-    0 7 * * 1-5                             weekdays at seven, UTC
-    CRON_TZ=Europe/Berlin 0 7 * * mon-fri   weekdays at seven in Berlin
+0 7 * * 1-5                             weekdays at seven, UTC
+CRON_TZ=Europe/Berlin 0 7 * * mon-fri   weekdays at seven in Berlin
 """
 
 from dataclasses import dataclass

@@ -42,7 +42,7 @@ class Agent(OwnedDocument):
         "provider_id": "agents.Provider",
     }
 
-    name = models.CharField(max_length=255)
+    name = models.CharField(max_length=255, db_index=True)
     description = models.TextField(blank=True)
     friendly_name = models.CharField(max_length=63, blank=True, help_text="the name under which deploy publishes it")
     code = models.TextField(blank=True, help_text="def handler(event), async def handler(event) or async def run(input_dict, tools)")

@@ -13,7 +13,7 @@ class Skill(OwnedDocument):
     LISTS = ("tags",)
     PREFETCHES = ("versions",)
 
-    name = models.CharField(max_length=255, help_text="lower case and hyphens where it is to travel as SKILL.md")
+    name = models.CharField(max_length=255, db_index=True, help_text="lower case and hyphens where it is to travel as SKILL.md")
     description = models.CharField(max_length=1024, blank=True)
     instructions = models.TextField(blank=True, help_text="Markdown")
 

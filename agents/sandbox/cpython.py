@@ -73,7 +73,7 @@ class Talk:
     def run(self) -> tuple[Any, SandboxError | None]:
         """Talk until the end; the output or the error. Raises what the host raises beyond HostCallError."""
         ends = self._ends
-        ends.socket.setblocking(False)
+        ends.line.setblocking(False)
         os.set_blocking(ends.output, False)
         self._poll.register(ends.output, select.POLLIN)
         self._poll.register(ends.report, select.POLLIN)
@@ -100,13 +100,13 @@ class Talk:
         left = self._deadline - time.monotonic()
         if left <= 0:
             return self._fail("time_limit", f"the run took longer than {self._job.limits.wall_seconds:g} s")
-        self._poll.register(self._ends.socket, self._wanted_events())
+        self._poll.register(self._ends.line, self._wanted_events())
         ready = dict(self._poll.poll(min(left, _TICK_SECONDS) * 1000 + 1))
         # The output first: it was written before the result that would end the loop.
         if self._ends.output in ready:
             self._read_output()
-        if self._ends.socket.fileno() in ready:
-            self._exchange(ready[self._ends.socket.fileno()])
+        if self._ends.line.fileno() in ready:
+            self._exchange(ready[self._ends.line.fileno()])
         if self._calls.wake in ready:
             for reply in self._calls.replies():
                 self._reply(reply)
@@ -144,7 +144,7 @@ class Talk:
     def _write(self) -> None:
         try:
             while self._unsent:
-                del self._unsent[: self._ends.socket.send(self._unsent[: 1 << 18])]
+                del self._unsent[: self._ends.line.send(self._unsent[: 1 << 18])]
         except BlockingIOError:
             return
         except OSError:
@@ -160,17 +160,17 @@ class Talk:
             self._write()
         if events & (select.POLLIN | select.POLLHUP | select.POLLERR):
             try:
-                part = self._ends.socket.recv(1 << 18)
+                part = self._ends.line.recv(1 << 18)
             except BlockingIOError:
                 return
             except OSError:
                 part = b""
             if not part:
-                self._poll.unregister(self._ends.socket)
-                return self._await_end()
+                self._poll.unregister(self._ends.line)
+                self._await_end()
+                return
             self._received += part
             self._take_frames()
-        return None
 
     def _await_end(self) -> None:
         """The child closed its socket: it has ended, or soon has."""
@@ -274,7 +274,7 @@ class Talk:
     def _drain_socket(self) -> None:
         """The end may overtake the last frames."""
         try:
-            while not (self._has_output or self._error) and (part := self._ends.socket.recv(1 << 18)):
+            while not (self._has_output or self._error) and (part := self._ends.line.recv(1 << 18)):
                 self._received += part
                 self._take_frames()
         except OSError:
@@ -324,5 +324,3 @@ def execute(keeper: ZygoteKeeper, job: Job, host: Host, cancelled: Callable[[], 
         return talk.outcome(started)
     finally:
         ends.close()
-
-

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 
 from . import cpython, monty
-from .monty_workers import MontyWorkers, bubblewrap, confining_command, find_monty_binary
+from .monty_workers import MontyWorkers, bubblewrap, confining_command, monty_binary
 from .spawn import Spawner, ZygoteKeeper
 from .specs import Host, Job, Outcome, Runtime
 from .watchdog import Watchdog
@@ -21,7 +21,7 @@ class Engines:
     """Both runtimes of one process; a fork of the process gets new ones."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock, self._probing = threading.Lock(), threading.Lock()
         self._spawner: Spawner | None = None
         self._workers: MontyWorkers | None = None
         self._confinement_gap: str | None = None
@@ -36,9 +36,10 @@ class Engines:
 
     def bubblewrap_gap(self) -> str:
         """Why monty's workers are not in bubblewrap; empty if they are. Tried once per process."""
-        if self._confinement_gap is None:
-            self._confinement_gap = _bubblewrap_gap()
-        return self._confinement_gap
+        with self._probing:
+            if self._confinement_gap is None:
+                self._confinement_gap = _bubblewrap_gap()
+            return self._confinement_gap
 
     def workers(self) -> MontyWorkers:
         """monty's workers, in bubblewrap if that works here."""
@@ -56,7 +57,7 @@ class Engines:
 
     def forget(self) -> None:
         """After a fork of the process: threads and children stayed with the parent."""
-        self._lock = threading.Lock()
+        self._lock, self._probing = threading.Lock(), threading.Lock()
         self._spawner = None
         self._watchdog = Watchdog()
         self.zygote.forget()
@@ -78,7 +79,7 @@ def _bubblewrap_gap() -> str:
     if program is None:
         return "bubblewrap is not installed"
     try:
-        command = [*confining_command(program, find_monty_binary()), "--version"]
+        command = [*confining_command(program, monty_binary()), "--version"]
         answer = subprocess.run(command, capture_output=True, text=True, timeout=_PROBE_SECONDS, check=False)
     except (OSError, subprocess.SubprocessError) as error:
         return f"bubblewrap did not start: {error}"
@@ -86,4 +87,4 @@ def _bubblewrap_gap() -> str:
 
 
 engines = Engines()
-os.register_at_fork(after_in_child=lambda: engines.forget())
+os.register_at_fork(after_in_child=engines.forget)

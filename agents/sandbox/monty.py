@@ -1,6 +1,5 @@
 """A run in the monty runtime: pydantic-monty's worker process, inside bubblewrap where that works."""
 
-import datetime
 import json
 import select
 import time
@@ -12,13 +11,15 @@ import pydantic_monty as pm
 from . import monty_source
 from .hosting import HostCalls, UnderWay
 from .inside import frames, reports, values
-from .monty_workers import MontyWorkers, Usage
+from .monty_clock import MontyClock
+from .monty_workers import MontyWorkers
 from .source import EntryPoint, entry_point
 from .specs import ErrorCode, Host, HostCall, Job, Outcome, Problem, SandboxError
 from .watchdog import Watch, Watchdog
 
 _TICK_SECONDS = 0.2
-_CLOCK_READINGS = 100_000
+# After these a worker may serve another run.
+_HARMLESS = frozenset({"code_error", "not_json", "not_finite", "output_too_large"})
 _OUTSIDE_SUBSET = "The monty syntax parser does not yet support"
 _CALLS = {"log": ("message",), "call_llm": ("prompt",), "call_agent": ("name", "input")}
 
@@ -50,7 +51,7 @@ class _Feed:
 
     def __init__(self, job: Job, entry: EntryPoint, calls: HostCalls, watch: Watch) -> None:
         self._job, self._entry, self._calls, self._watch = job, entry, calls, watch
-        self._started = time.monotonic()
+        self._clock = MontyClock(job.now, lambda: watch.ended_by is not None)
         self._ids: dict[int, int] = {}  # of ours to monty's
         self._made = 0
         self.printed = bytearray()
@@ -82,31 +83,12 @@ class _Feed:
         if isinstance(step, pm.FutureSnapshot):
             return step.resume(self._settled())
         if step.is_os_function:
-            return self._operating_system(step)
+            answer = self._clock.answer(step)
+            return step.resume_not_handled() if answer is None else step.resume(answer)
         if step.function_name in _CALLS or step.function_name == monty_source.TOOL_CALL:
             return self._host_call(step)
         missing = f"name '{step.function_name}' is not defined"
         return step.resume({"exc_type": "NameError", "message": missing})
-
-    # -- the clock -----------------------------------------------------------------------------------------------
-
-    def _now(self) -> float:
-        return self._job.now + time.monotonic() - self._started
-
-    def _operating_system(self, step: Any) -> Any:
-        """Answer the clock; leave everything else to monty's own refusal."""
-        if step.function_name == "time.time":
-            return step.resume({"return_value": self._now()})
-        if step.function_name == "date.today":
-            return step.resume({"return_value": self._utc().date()})
-        if step.function_name == "datetime.now":
-            zone = step.args[0] if step.args else None
-            moment = self._utc().replace(tzinfo=None) if zone is None else self._utc().astimezone(zone)
-            return step.resume({"return_value": moment})
-        return step.resume_not_handled()
-
-    def _utc(self) -> datetime.datetime:
-        return datetime.datetime.fromtimestamp(self._now(), datetime.UTC)
 
     # -- host calls ----------------------------------------------------------------------------------------------
 
@@ -141,20 +123,19 @@ class _Feed:
         # Through JSON and back: the host sees the types that the other runtime would send.
         return name, json.loads(values.encode(arguments, name))
 
-    def _replies(self) -> list[dict[str, Any]]:
-        """Wait for host calls under way; what has come. Raises _Ended if the watchdog struck meanwhile."""
+    def _settled(self) -> dict[int, Any]:
+        """Wait for calls and sleeps under way; at least one. Raises _Ended if the watchdog struck meanwhile."""
         poll = select.poll()
         poll.register(self._calls.wake, select.POLLIN)
-        while not poll.poll(_TICK_SECONDS * 1000):
+        settled: dict[int, Any] = {}
+        while not settled:
             if self._watch.ended_by:
                 raise _Ended
-        return self._calls.replies()
-
-    def _settled(self) -> dict[int, Any]:
-        replies: list[dict[str, Any]] = []
-        while not replies:
-            replies = self._replies()
-        return {self._ids.pop(reply["id"]): _settlement(reply) for reply in replies}
+            if poll.poll(self._clock.next_end(_TICK_SECONDS) * 1000 + 1):
+                replies = self._calls.replies()
+                settled = {self._ids.pop(reply["id"]): _settlement(reply) for reply in replies}
+            settled |= self._clock.ended()
+        return settled
 
 
 def _named(name: str) -> Callable[..., None]:
@@ -184,8 +165,6 @@ def _failure(error: pm.MontyError, job: Job) -> SandboxError:
     code: ErrorCode = "code_error"
     if message.startswith("TimeoutError: feed time limit exceeded"):
         return SandboxError("cpu_limit", f"the code used more than {job.limits.cpu_seconds:g} s of CPU")
-    if message.startswith("TimeoutError: sleep limit exceeded"):
-        return SandboxError("time_limit", f"the code would sleep beyond its {job.limits.wall_seconds:g} s")
     if message.startswith("MemoryError"):
         code = "memory_limit"
     elif _OUTSIDE_SUBSET in message:
@@ -228,9 +207,7 @@ def _drive(feed: _Feed, session: pm.MontySession, watch: Watch, job: Job) -> tup
     return (output, error) if feed.breach is None else (None, feed.breach)
 
 
-def execute(
-    workers: MontyWorkers, watchdog: Watchdog, job: Job, host: Host, cancelled: Callable[[], bool]
-) -> Outcome:
+def execute(workers: MontyWorkers, watchdog: Watchdog, job: Job, host: Host, cancelled: Callable[[], bool]) -> Outcome:
     """Run a job in a worker of its own. Raises what the host raises beyond HostCallError."""
     started = time.monotonic()
 
@@ -250,25 +227,26 @@ def execute(
         worker = workers.start(job)
     except (OSError, pm.MontyError, TimeoutError) as error:
         return ended(SandboxError("sandbox_failed", f"the sandbox could not start: {error}"))
-    usage = Usage()
     deadline = started + job.limits.wall_seconds
-    watch = Watch(worker.pidfd, deadline, cancelled, lambda: usage.update(worker.inner))
+    watch = Watch(worker.pidfd, deadline, cancelled, worker.usage.update)
     calls = HostCalls(host, job.tools)
     feed = _Feed(job, entry, calls, watch)
     watchdog.add(watch)
+    reusable = False
     try:
         output, error_found = _drive(feed, worker.session, watch, job)
+        reusable = error_found is None or error_found.code in _HARMLESS
     finally:
         watch.end()
-        usage.update(worker.inner)
+        worker.usage.update()
         calls.close()
-        worker.close()
+        worker.close(reusable=reusable)
     return Outcome(
         output=output,
         error=error_found,
         stdout=feed.printed.decode(errors="replace"),
-        cpu_seconds=usage.cpu_seconds,
+        cpu_seconds=worker.usage.cpu_seconds,
         wall_seconds=time.monotonic() - started,
-        peak_memory_bytes=usage.peak_bytes,
+        peak_memory_bytes=worker.usage.peak_bytes,
         runtime="monty",
     )

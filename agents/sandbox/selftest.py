@@ -9,18 +9,28 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from . import escapes, monty_escapes
 from .engines import engines
-from .escapes import Escape
+from .escapes import PRELUDE, TABLES, Escape
 from .specs import HostCall, Job, Outcome, Runtime
 
-CONTAINED, ESCAPED, NOT_APPLICABLE = "contained", "ESCAPED", "not applicable"
 Verdict = Literal["contained", "ESCAPED", "not applicable"]
+CONTAINED: Verdict = "contained"
+ESCAPED: Verdict = "ESCAPED"
+NOT_APPLICABLE: Verdict = "not applicable"
 
 _THREADS = 6
+_UNDECIDED = "undecided"
 # What a refusal looks like from inside; any other exception means that the attempt itself is broken.
-_REFUSALS = ("PermissionError", "FileNotFoundError", "OSError", "BlockingIOError", "gaierror", "RuntimeError: can't start")
-_REFUSALS += ("ValueError: not allowed to raise maximum limit", "NotADirectoryError")
+_REFUSALS = (
+    "PermissionError",
+    "FileNotFoundError",
+    "NotADirectoryError",
+    "BlockingIOError",
+    "OSError",
+    "gaierror",
+    "RuntimeError: can't start",
+    "ValueError: not allowed to raise maximum limit",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +58,7 @@ def _host(_call: HostCall) -> None:
 
 
 def _run(runtime: Runtime, code: str, escape: Escape, event: dict[str, Any]) -> Outcome:
-    source = escapes.PRELUDE + code if runtime == "cpython" else code
+    source = PRELUDE + code if runtime == "cpython" else code
     return engines.execute(runtime, Job(source, event, escape.limits), _host, lambda: False)
 
 
@@ -61,7 +71,7 @@ def judge(escape: Escape, outcome: Outcome) -> tuple[Verdict, str]:
         return CONTAINED, f"{error.code}: {error.message}"[:200]
     if error.code == "code_error" and error.message.startswith(_REFUSALS):
         return CONTAINED, error.message[:200]
-    return ESCAPED, f"undecided: {error.code}: {error.message}"[:200]
+    return ESCAPED, f"{_UNDECIDED}: {error.code}: {error.message}"[:200]
 
 
 def _attempt(runtime: Runtime, escape: Escape, event: dict[str, Any]) -> Row:
@@ -70,22 +80,19 @@ def _attempt(runtime: Runtime, escape: Escape, event: dict[str, Any]) -> Row:
     if escape.before:
         _run(runtime, escape.before, escape, event)
     verdict, detail = judge(escape, _run(runtime, escape.code, escape, event))
+    if detail.startswith(_UNDECIDED):  # a machine under load: once more before the runtime is refused for it
+        verdict, detail = judge(escape, _run(runtime, escape.code, escape, event))
     return Row(escape.name, escape.attempt, verdict, detail)
-
-
-def table(runtime: Runtime) -> list[Escape]:
-    """The attempts made against a runtime."""
-    return escapes.ESCAPES if runtime == "cpython" else monty_escapes.ESCAPES
 
 
 def run_table(runtime: Runtime) -> list[Row]:
     """Try every escape; takes seconds. What only the other runtime can be asked is listed as not applicable."""
     with _targets() as event, ThreadPoolExecutor(_THREADS) as threads:
-        rows = list(threads.map(lambda escape: _attempt(runtime, escape, event), table(runtime)))
+        rows = list(threads.map(lambda escape: _attempt(runtime, escape, event), TABLES[runtime]))
     tried = {row.name for row in rows}
     other: Runtime = "monty" if runtime == "cpython" else "cpython"
     reason = "an attempt on monty's interpreter" if other == "monty" else "monty has no such module or call"
-    rest = [escape for escape in table(other) if escape.name not in tried]
+    rest = [escape for escape in TABLES[other] if escape.name not in tried]
     return rows + [Row(escape.name, escape.attempt, NOT_APPLICABLE, reason) for escape in rest]
 
 
@@ -100,5 +107,3 @@ def format_table(rows: list[Row]) -> str:
     lines = [f"{row.name:<{width}}  {row.verdict:<14}  {row.attempt} ({row.detail})" for row in rows]
     counts = ", ".join(f"{sum(row.verdict == v for row in rows)} {v}" for v in (CONTAINED, ESCAPED, NOT_APPLICABLE))
     return "\n".join([*lines, counts])
-
-

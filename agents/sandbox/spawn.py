@@ -27,16 +27,16 @@ class ZygoteFailed(Exception):
 
 @dataclass(slots=True)
 class Ends:
-    """A run's three lines: its socket, its output pipe (read end), and the zygote's report on it."""
+    """A run's three lines: its own socket, its output pipe (read end), and the zygote's report on it."""
 
-    socket: socket.socket
+    line: socket.socket
     output: int
     report: socket.socket
 
     def close(self) -> None:
         """Close all three; the zygote kills a run whose report line closes."""
         self.report.close()
-        self.socket.close()
+        self.line.close()
         os.close(self.output)
 
 

@@ -31,7 +31,7 @@ def _first_step(workers: MontyWorkers, code: str) -> Any:
             return step.function_name
         return step.variable_name if isinstance(step, pm.NameLookupSnapshot) else None
     finally:
-        worker.close()
+        worker.close(reusable=True)
 
 
 def _lacks(workers: MontyWorkers, statement: str, suspends_as: str) -> str | None:

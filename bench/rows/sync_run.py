@@ -33,6 +33,4 @@ def measure() -> list[Figure]:
         taken = in_turns(view=cost(lambda: platform.client.call("GET", "/api/users/me")), **samplers)
     floor = median(taken.pop("view"))
     note = {"floor_of": "GET /api/users/me", "floor": floor, "sample": f"{RUNS} runs, SQLite"}
-    return [
-        figure(f"sync run of a code agent, {name[6:]}", "ms CPU", samples, **note) for name, samples in taken.items()
-    ]
+    return [figure(f"sync run of a code agent, {name}", "ms CPU", samples, **note) for name, samples in taken.items()]

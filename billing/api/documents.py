@@ -17,6 +17,8 @@ from billing.models import OwnedDocument
 from gofannon.lib.documents import Document
 from gofannon.lib.errors import ApiError
 
+_LIST_PARAMETERS = ("cursor", "limit", "ordering", "archived", "format")
+
 
 class DocumentViewSet(viewsets.ModelViewSet[Any]):
     """Subclasses name `model`, `serializer_class`, filters and orderings; rows come through `visible_to` alone."""
@@ -36,6 +38,14 @@ class DocumentViewSet(viewsets.ModelViewSet[Any]):
             archived = self.request.query_params.get("archived") == "true"
             rows = rows.filter(archived_at__isnull=not archived)
         return rows.for_wire()  # type: ignore[no-any-return]
+
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """A parameter that is not known is refused: a filter with a slip in its name would show everything."""
+        filters = getattr(getattr(self, "filterset_class", None), "base_filters", ())
+        for name in request.query_params:
+            if name not in {*_LIST_PARAMETERS, *filters}:
+                raise ApiError("there is no such parameter", code="unknown_parameter", path=name)
+        return super().list(request, *args, **kwargs)
 
     def get_object(self) -> Any:
         if "\x00" in self.kwargs[self.lookup_field]:

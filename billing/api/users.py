@@ -16,6 +16,8 @@ from billing.models import User
 from gofannon.lib.errors import ApiError, NotFound
 from gofannon.lib.rest.children import ChildPages
 
+_ONE_KEY = "api-keys/(?P<provider>[^/]+)"
+
 
 class UserFilters(FilterSet):
     class Meta:
@@ -77,21 +79,22 @@ class UserViewSet(ChildPages, DocumentViewSet):
         return Response(masks(self.get_object()))
 
     @extend_schema(request=ApiKeySerializer, responses=ApiKeySerializer)
-    @action(detail=True, methods=["get", "put"], url_path="api-keys/(?P<provider>[^/]+)")
+    @action(detail=True, methods=["get", "put"], url_path=_ONE_KEY, serializer_class=ApiKeySerializer)
     def api_key(self, request: Request, pk: str, provider: str) -> Response:
         """One provider's key, masked; PUT sets it, for the user to whom it belongs."""
         user = self.get_object()
         if request.method == "PUT":
             if user.pk != request.user.pk:
                 raise ApiError("provider keys are set by the user to whom they belong", code="owner_only", status=403)
-            body = ApiKeySerializer(data=request.data)
+            body = self.get_serializer(data=request.data)
             body.is_valid(raise_exception=True)
             actions.set_provider_key(user=user, provider=provider, value=body.validated_data["hint"])
         key = user.provider_keys.all().filter(provider=provider).first()
         if key is None:
             raise NotFound("there is no key of this provider")
-        return Response(ApiKeySerializer(key).data)
+        return Response(self.get_serializer(key).data)
 
+    @extend_schema(responses={204: None})
     @api_key.mapping.delete
     def delete_api_key(self, request: Request, pk: str, provider: str) -> Response:
         """Removes the key, for its owner and for staff."""

@@ -5,13 +5,16 @@ rows cost the same at 10 and at 100,000.
 """
 
 from collections.abc import Sequence
+from functools import reduce
+from operator import or_
 from typing import Any, TypeVar
 
 from django.db import models, transaction
-from django.db.models import F, Prefetch
+from django.db.models import F, Q
 
 NEWEST = 100
 BATCH = 500
+PARENTS = 200
 R = TypeVar("R", bound=models.Model)
 
 
@@ -36,24 +39,40 @@ def append(parent: Any, name: str, rows: Sequence[R], **changes: Any) -> Sequenc
     return rows
 
 
-def newest_prefetch(model: Any, name: str) -> Prefetch[Any]:
-    """One query for the newest rows of any number of parents: a range of the index (parent, seq) for each."""
-    relation = model._meta.get_field(name)
-    parent = relation.field.name
-    first = F(f"{parent}__{model.GROWING[name]}") - NEWEST
-    rows = relation.related_model._default_manager.filter(seq__gt=first).order_by(relation.field.attname, "seq")
-    return Prefetch(name, queryset=rows, to_attr=_kept(name))
+def load_newest(parents: Sequence[Any], name: str) -> None:
+    """Reads the newest 100 rows of parents of one model, with one query for each `PARENTS` of them.
+
+    Every parent has a range of the index (parent, seq) of its own: joined to the parents' counters instead, the
+    databases read all rows of every parent.
+    """
+    for start in range(0, len(parents), PARENTS):
+        some = parents[start : start + PARENTS]
+        counts = {parent.pk: getattr(parent, parent.GROWING[name]) for parent in some}
+        found: dict[Any, list[Any]] = {key: [] for key in counts}
+        ranges = [_newest_of(some[0], name, key, count) for key, count in counts.items() if count]
+        if ranges:
+            relation = some[0]._meta.get_field(name)
+            for row in relation.related_model._default_manager.filter(reduce(or_, ranges)):
+                found[getattr(row, relation.field.attname)].append(row)
+        for parent in some:
+            setattr(parent, _kept(name), sorted(found[parent.pk], key=lambda row: row.seq))
 
 
 def newest(parent: Any, name: str) -> list[Any]:
-    """The newest 100 rows in their order; free where the parent came `for_wire()`."""
-    count: int = getattr(parent, parent.GROWING[name])
-    if not count:
-        return []
-    kept: list[Any] | None = vars(parent).get(_kept(name))
-    if kept is None:
-        kept = list(getattr(parent, name).filter(seq__gt=count - NEWEST).order_by("seq"))
-    return kept
+    """The newest 100 rows in their order; free where `load_newest` has read them."""
+    if not is_loaded(parent, name):
+        load_newest([parent], name)
+    rows: list[Any] = getattr(parent, _kept(name))
+    return rows
+
+
+def is_loaded(parent: Any, name: str) -> bool:
+    return _kept(name) in vars(parent)
+
+
+def _newest_of(parent: Any, name: str, key: Any, count: int) -> Q:
+    foreign_key = parent._meta.get_field(name).field.attname
+    return Q(**{foreign_key: key, "seq__gt": count - NEWEST, "seq__lte": count})
 
 
 def _kept(name: str) -> str:

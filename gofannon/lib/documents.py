@@ -20,10 +20,9 @@ class DocumentQuerySet(models.QuerySet[Any]):
         raise TypeError(f"{self.model.__name__} does not say who may change it")
 
     def for_wire(self) -> Self:
-        """With all that a serializer reads, in a constant number of queries."""
+        """With all that a serializer reads, in a constant number of queries; growing arrays come by `NewestField`."""
         rows = ("rows",) if self.model.LISTS else ()
-        growing = [appending.newest_prefetch(self.model, name) for name in self.model.GROWING]
-        return self.prefetch_related(*rows, *self.model.PREFETCHES, *growing)
+        return self.prefetch_related(*rows, *self.model.PREFETCHES)
 
     def listing(self, field: str, value: str) -> Self:
         """The documents whose list `field` holds `value`."""

@@ -1,11 +1,11 @@
 """The errors that callers see. Each has a stable `code`, one human sentence and, where a field is to blame, its path.
 
-    ApiError (400)
-    ├── FieldErrors (400)          several fields at once
-    ├── NotFound (404)
-    ├── Conflict (409)
-    │   └── InUse (409)            `users` names what stands in the way
-    └── PreconditionFailed (412)
+ApiError (400)
+├── FieldErrors (400)          several fields at once
+├── NotFound (404)
+├── Conflict (409)
+│   └── InUse (409)            `users` names what stands in the way
+└── PreconditionFailed (412)
 """
 
 from collections.abc import Sequence

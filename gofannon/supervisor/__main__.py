@@ -20,7 +20,6 @@ GREETING_LATER = 0.8
 
 
 def main() -> int:
-    os.umask(0o077)
     supervisor = Supervisor()
     try:
         stack = Stack.from_environment()

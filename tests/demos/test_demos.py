@@ -110,9 +110,7 @@ def test_an_id_is_taken_once_and_never_changes(api: APIClient, demo: Demo, stran
     assert list(Demo.objects.values_list("id", "name")) == [("chat", "Chat")]
 
 
-def test_the_team_reads_and_its_editors_change(
-    demo: Demo, teammate: User, viewer: User, staff: User, as_: Any
-) -> None:
+def test_the_team_reads_and_its_editors_change(demo: Demo, teammate: User, viewer: User, staff: User, as_: Any) -> None:
     url = f"{URL}/chat"
     assert as_(viewer).get(url).json()["name"] == "Chat"
     assert refusal(as_(viewer).patch(url, {"name": "z"})) == (403, "permission_denied", None)
@@ -149,8 +147,8 @@ def test_an_agent_in_use_is_not_deleted(api: APIClient, demo: Demo, agent: Agent
     assert api.delete(f"/api/agents/{agent.pk}").status_code == 204
 
 
-def test_a_team_with_documents_is_not_deleted(demo: Demo, owner: User) -> None:
-    assert documents.users_of(demo.team, owner) == (["demos/chat"], 0)
+def test_a_team_with_documents_is_not_deleted(demo: Demo, team: Team, owner: User) -> None:
+    assert documents.users_of(team, owner) == (["demos/chat"], 0)
 
 
 @pytest.mark.parametrize("count", [1, 7])
@@ -210,8 +208,14 @@ def test_the_admin_lists_adds_and_changes(client: Client, staff: User, agent: Ag
     client.force_login(staff)
     page = "/admin/demos/demo/"
     fields = {
-        "name": "by hand", "description": "", "agent": agent.pk, "owner": owner.pk, "team": "",
-        "visibility": "private", "config": '{"theme": "dark"}', "is_public": "on",
+        "name": "by hand",
+        "description": "",
+        "agent": agent.pk,
+        "owner": owner.pk,
+        "team": "",
+        "visibility": "private",
+        "config": '{"theme": "dark"}',
+        "is_public": "on",
     }
     assert client.post(f"{page}add/", fields).status_code == 302
     made = Demo.objects.get()

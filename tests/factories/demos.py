@@ -1,4 +1,5 @@
-import factory
+# mypy: allow-untyped-calls
+from factory.declarations import SelfAttribute, SubFactory
 
 from demos.models import Demo
 from tests.factories.agents import AgentFactory, OwnedFactory
@@ -8,4 +9,4 @@ class DemoFactory(OwnedFactory):
     class Meta:
         model = Demo
 
-    agent = factory.SubFactory(AgentFactory, owner=factory.SelfAttribute("..owner"))
+    agent = SubFactory(AgentFactory, owner=SelfAttribute("..owner"))

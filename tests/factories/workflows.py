@@ -1,35 +1,35 @@
+# mypy: allow-untyped-calls
 from typing import Any
 
-import factory
+from factory.declarations import SelfAttribute, SubFactory
 
 from gofannon.lib.appending import append
-from tests.factories.agents import AgentFactory, OwnedFactory
+from tests.factories.agents import AgentFactory, DocumentFactory
 from tests.factories.billing import UserFactory
 from workflows.models import Session, SessionMessage, TaskExecution, Workflow, WorkflowLog, WorkflowMessage
 
 
-class WorkflowFactory(OwnedFactory):
+class WorkflowFactory(DocumentFactory):
     class Meta:
         model = Workflow
-        exclude = ("name",)
 
-    name = None
-    agent = factory.SubFactory(AgentFactory, owner=factory.SelfAttribute("..owner"))
+    owner = SubFactory(UserFactory)
+    agent = SubFactory(AgentFactory, owner=SelfAttribute("..owner"))
 
 
-class SessionFactory(factory.django.DjangoModelFactory[Session]):
+class SessionFactory(DocumentFactory):
     class Meta:
         model = Session
 
-    user = factory.SubFactory(UserFactory)
-    agent = factory.SubFactory(AgentFactory, owner=factory.SelfAttribute("..user"))
+    user = SubFactory(UserFactory)
+    agent = SubFactory(AgentFactory, owner=SelfAttribute("..user"))
 
 
-class TaskExecutionFactory(factory.django.DjangoModelFactory[TaskExecution]):
+class TaskExecutionFactory(DocumentFactory):
     class Meta:
         model = TaskExecution
 
-    workflow = factory.SubFactory(WorkflowFactory)
+    workflow = SubFactory(WorkflowFactory)
 
 
 def say(parent: Workflow | Session, count: int) -> None:
@@ -40,5 +40,6 @@ def say(parent: Workflow | Session, count: int) -> None:
 
 
 def log(workflow: Workflow, count: int) -> None:
+    """Appends `count` log entries whose details hold their numbers."""
     first = workflow.log_count + 1
     append(workflow, "logs", [WorkflowLog(event="tick", detail={"n": n}) for n in range(first, first + count)])

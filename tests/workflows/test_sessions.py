@@ -213,7 +213,13 @@ def test_an_import_without_a_user_is_the_importers(staff: User) -> None:
 def test_the_admin_lists_adds_and_changes(client: Client, staff: User, agent: Agent) -> None:
     client.force_login(staff)
     page = "/admin/workflows/session/"
-    fields = {"title": "by hand", "agent": agent.pk, "metadata": '{"tags": ["a"]}', "expires_at_0": "", "expires_at_1": ""}
+    fields = {
+        "title": "by hand",
+        "agent": agent.pk,
+        "metadata": '{"tags": ["a"]}',
+        "expires_at_0": "",
+        "expires_at_1": "",
+    }
     assert client.post(f"{page}add/", fields).status_code == 302
     made = Session.objects.get()
     assert (made.title, made.user_id, made.metadata) == ("by hand", staff.pk, {"tags": ["a"]})

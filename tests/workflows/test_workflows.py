@@ -1,17 +1,22 @@
+import base64
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.db.models import F
 from django.test import Client
 from rest_framework.test import APIClient
 
 from agents.models import Agent
 from billing import documents
 from billing.models import Team, User
+from gofannon.lib.appending import append
 from gofannon.lib.errors import InUse
 from tests.factories.agents import AgentFactory, GuardrailFactory
 from tests.factories.workflows import WorkflowFactory, log, say
 from workflows.api.workflows import WorkflowSerializer
-from workflows.models import Workflow
+from workflows.models import Workflow, WorkflowLog, WorkflowMessage
 
 pytestmark = pytest.mark.django_db
 
@@ -107,7 +112,11 @@ def test_what_was_read_can_be_edited_and_put_back(api: APIClient, workflow: Work
     assert response.status_code == 200, response.json()
     written = response.json()
     assert {**written, "updated_at": ""} == {
-        **read, "title": "weekly", "skill_tags": ["x"], "version": 2, "updated_at": ""
+        **read,
+        "title": "weekly",
+        "skill_tags": ["x"],
+        "version": 2,
+        "updated_at": "",
     }
 
 
@@ -264,6 +273,45 @@ def test_a_document_shows_the_newest_hundred_and_leads_to_all(api: APIClient, wo
     assert len(api.get(read["_links"]["logs"] + "?limit=200").json()["results"]) == 101
 
 
+@pytest.mark.django_db(transaction=True)
+def test_concurrent_appends_leave_no_gap(workflow: Workflow) -> None:
+    def append_some(_: int) -> None:
+        try:
+            for _ in range(5):
+                append(
+                    Workflow(pk=workflow.pk), "messages", [WorkflowMessage(role="user"), WorkflowMessage(role="user")]
+                )
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(append_some, range(4)))
+    assert list(workflow.messages.order_by("seq").values_list("seq", flat=True)) == list(range(1, 41))
+    workflow.refresh_from_db()
+    assert workflow.message_count == 40
+
+
+def test_an_append_may_change_columns_of_its_document(workflow: Workflow) -> None:
+    append(workflow, "logs", [WorkflowLog(event="asked")], usage_in_tok=F("usage_in_tok") + 7, status="running")
+    workflow.refresh_from_db()
+    assert (workflow.usage_in_tok, workflow.status, workflow.log_count) == (7, "running", 1)
+
+
+def test_nothing_is_appended_to_what_was_deleted(workflow: Workflow) -> None:
+    Workflow.objects.all().delete()
+    with pytest.raises(Workflow.DoesNotExist):
+        append(workflow, "logs", [WorkflowLog(event="late")])
+    assert not WorkflowLog.objects.exists()
+
+
+def test_a_page_of_messages_refuses_a_cursor_that_is_not_ours(api: APIClient, workflow: Workflow) -> None:
+    say(workflow, 3)
+    for edge in ("[false, 1e999, 1]", "[false, Infinity, 1]", '[false, "x", 1]', "[false, NaN, 1]", "[]", "7"):
+        cursor = base64.urlsafe_b64encode(edge.encode()).decode()
+        response = api.get(f"{URL}/{workflow.pk}/messages?cursor={cursor}")
+        assert refusal(response) == (400, "invalid_cursor", "cursor")
+
+
 def test_an_append_bumps_no_version(workflow: Workflow) -> None:
     say(workflow, 2)
     workflow.refresh_from_db()
@@ -318,13 +366,35 @@ def test_an_import_reads_back_equal(api: APIClient, owner: User, key: str) -> No
     assert api.put(f"{URL}/wf-1", {**read, "title": "kept"}).json()["title"] == "kept"
 
 
+def test_an_import_takes_null_for_what_is_optional(owner: User) -> None:
+    data = {"agent_id": "agent-id", "model": None, "max_turns": None, "messages": None, "skill_ids": None}
+    serializer = WorkflowSerializer(data=data, context={"importing": True})
+    serializer.is_valid(raise_exception=True)
+    documents.import_document(actor=owner, model=Workflow, values=serializer.validated_data)
+    made = Workflow.objects.get()
+    assert (made.model, made.max_turns, made.message_count, made.listed("skill_ids")) == ("", 25, 0, [])
+
+
 def test_the_admin_lists_adds_and_changes(client: Client, staff: User, agent: Agent, owner: User) -> None:
     client.force_login(staff)
     page = "/admin/workflows/workflow/"
     fields = {
-        "title": "by hand", "agent": agent.pk, "owner": owner.pk, "team": "", "model": "", "reasoning_effort": "",
-        "max_turns": "9", "output_format": "json", "caveman": "on", "webhook_url": "", "schedule": "0 7 * * *",
-        "visibility": "private", "skill_ids": "", "skill_tags": "a\nb", "guardrail_ids": "", "guardrail_tags": "",
+        "title": "by hand",
+        "agent": agent.pk,
+        "owner": owner.pk,
+        "team": "",
+        "model": "",
+        "reasoning_effort": "",
+        "max_turns": "9",
+        "output_format": "json",
+        "caveman": "on",
+        "webhook_url": "",
+        "schedule": "0 7 * * *",
+        "visibility": "private",
+        "skill_ids": "",
+        "skill_tags": "a\nb",
+        "guardrail_ids": "",
+        "guardrail_tags": "",
     }
     assert client.post(f"{page}add/", fields).status_code == 302
     made = Workflow.objects.get()
@@ -336,7 +406,7 @@ def test_the_admin_lists_adds_and_changes(client: Client, staff: User, agent: Ag
     assert client.post(f"{page}{made.pk}/change/", changed).status_code == 302
     made.refresh_from_db()
     assert (made.title, made.version, made.message_count) == ("changed", 2, 101)
-    refused = client.post(f"{page}{made.pk}/change/", {**changed, "max_turns": "0", "expected_version": "2"})
+    refused = client.post(f"{page}{made.pk}/change/", {**changed, "max_turns": "10001", "expected_version": "2"})
     assert (refused.status_code, b"between 1 and 10000" in refused.content) == (200, True)
     assert b"changed" in client.get(page).content
     assert client.get(f"/admin/workflows/workflowmessage/?workflow__id__exact={made.pk}").status_code == 200

@@ -4,6 +4,7 @@ import re
 import time
 from typing import Any
 
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
@@ -14,7 +15,6 @@ from billing.api.authentication import HasScope
 from billing.idempotency import once
 from gofannon.lib import money
 from gofannon.lib.errors import Conflict
-from gofannon.lib.rest.fields import AnyField
 from gofannon.lib.rest.request_id import current_request_id
 from tickets import actions
 from tickets.api.serializers import RunAccepted, RunAnswer, RunBody, RunRefused
@@ -126,8 +126,8 @@ class RestView(RunView):
         operation_id="rest_run",
         tags=["agents"],
         parameters=[_PREFER],
-        request=AnyField(),
-        responses={200: AnyField(), **_RESPONSES},
+        request=OpenApiTypes.ANY,
+        responses={200: OpenApiTypes.ANY, **_RESPONSES},
     )
     def post(self, request: Request, name: str) -> Response:
         """The bare input in, the bare output out."""

@@ -57,13 +57,13 @@ class _Like(type):
         return type.__subclasscheck__(cls, subclass) if real is None else issubclass(subclass, real)
 
 
-class _Date(_RealDate, metaclass=_Like):
+class _Date(datetime.date, metaclass=_Like):
     @classmethod
     def today(cls) -> Any:
         return cls.fromtimestamp(_time())
 
 
-class _Datetime(_RealDatetime, metaclass=_Like):
+class _Datetime(datetime.datetime, metaclass=_Like):
     @classmethod
     def now(cls, tz: datetime.tzinfo | None = None) -> Any:
         return cls.fromtimestamp(_time(), tz)

@@ -119,7 +119,7 @@ def limit_resources(cpu_seconds: float, memory_bytes: int, base_bytes: int, rese
     ceiling = base_bytes + memory_bytes
     for kind, soft, hard in (
         (resource.RLIMIT_AS, ceiling, ceiling + reserve_bytes),
-        (resource.RLIMIT_CPU, whole_seconds, whole_seconds + 1),
+        (resource.RLIMIT_CPU, whole_seconds, whole_seconds),  # at the hard one comes SIGKILL, which nothing handles
         (resource.RLIMIT_NOFILE, 64, 64),
         (resource.RLIMIT_NPROC, 0, 0),
         (resource.RLIMIT_FSIZE, 0, 0),

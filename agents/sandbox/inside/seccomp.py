@@ -9,7 +9,13 @@ import struct
 
 from . import kernel, syscalls
 
-_LOAD, _JEQ, _JSET, _AND, _RETURN = 0x20, 0x15, 0x45, 0x54, 0x06  # BPF_LD|W|ABS, BPF_JMP|JEQ, |JSET, BPF_ALU|AND, BPF_RET
+_LOAD, _JEQ, _JSET, _AND, _RETURN = (
+    0x20,
+    0x15,
+    0x45,
+    0x54,
+    0x06,
+)  # BPF_LD|W|ABS, BPF_JMP|JEQ, |JSET, BPF_ALU|AND, BPF_RET
 _NUMBER, _ARCHITECTURE, _ARGUMENTS = 0, 4, 16  # offsets in struct seccomp_data
 _ALLOW, _KILL_PROCESS, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
 _EPERM, _ENOSYS = 1, 38

@@ -2,6 +2,7 @@
 
 Control messages carry frames.START and three descriptors: the run's socket, the pipe for its output, and a socket
 for its report. Shutting down the report socket asks for the run's death; frames.USAGE on it is the run's end.
+poll() lists the control socket first, so that a number closed while its batch is worked off is no new run's yet.
 """
 
 import ctypes
@@ -12,6 +13,7 @@ import select
 import signal
 import socket
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -22,13 +24,14 @@ _FAILED, _STARTED = b"failed: ", b"ready: "
 # Imported once so that a run finds them ready, and their shared libraries stay usable though no file of theirs is
 # in the sandbox. Those that need a library the machine lacks are left out.
 _WARM = """
-abc argparse array ast asyncio base64 binascii bisect bz2 calendar cmath collections.abc colorsys concurrent.futures
-configparser contextlib contextvars copy csv ctypes dataclasses datetime decimal difflib email.message email.utils enum
-fractions functools gzip hashlib heapq hmac html html.parser http inspect io ipaddress itertools json keyword locale
-logging lzma math mimetypes numbers operator os pathlib pickle platform pprint queue random re secrets shlex shutil
-sqlite3 ssl statistics string struct tempfile textwrap threading time timeit tokenize tomllib traceback types typing
-unicodedata unittest.mock urllib.parse urllib.request uuid warnings weakref xml.etree.ElementTree zipfile zlib zoneinfo
-""".split()
+abc, argparse, array, ast, asyncio, base64, binascii, bisect, bz2, calendar, cmath, collections.abc,
+concurrent.futures, contextlib, contextvars, copy, csv, ctypes, dataclasses, datetime, decimal, difflib,
+email.message, email.utils, enum, fractions, functools, gzip, hashlib, heapq, hmac, html, html.parser, http,
+inspect, io, ipaddress, itertools, json, keyword, locale, logging, lzma, math, mimetypes, numbers, operator,
+os, pathlib, pickle, platform, pprint, queue, random, re, secrets, shlex, shutil, sqlite3, ssl, statistics,
+string, struct, tempfile, textwrap, threading, time, timeit, tomllib, traceback, types, typing, unicodedata,
+urllib.parse, uuid, warnings, weakref, xml.etree.ElementTree, zipfile, zlib, zoneinfo
+"""
 
 
 @dataclass(slots=True)
@@ -54,7 +57,7 @@ def _foreign_directories(libraries: list[str]) -> list[str]:
 
 def _warm_up() -> None:
     clock.install()
-    for name in _WARM:
+    for name in _WARM.replace(",", " ").split():
         try:
             importlib.import_module(name)
         except ImportError:
@@ -145,10 +148,8 @@ class Zygote:
             self._forget(descriptor)
             return
         _pid, status, usage = os.wait4(run.pid, 0)
-        try:
+        with suppress(OSError):  # the caller may have gone away
             run.report.send(frames.USAGE.pack(status, usage.ru_utime, usage.ru_stime, usage.ru_maxrss))
-        except OSError:
-            pass  # the caller has gone away
         self._forget(run.report.fileno())
         self._forget(run.ended)
         run.report.close()

@@ -1,39 +1,39 @@
 """Growing arrays on the wire: a document shows the newest rows, its `_links` lead to pages of all of them."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.db.models import QuerySet
 from django.http import Http404
-from rest_framework import serializers
-from rest_framework.request import Request
+from rest_framework import serializers, viewsets
 from rest_framework.response import Response
 
 from gofannon.lib import appending
-from gofannon.lib.rest.pagination import KeysetPagination
+from gofannon.lib.documents import Document
 
 
 class NewestField(serializers.ListSerializer[Any]):
-    """`NewestField(child=RowSerializer())`: the newest 100 of the rows that its name says, in their order.
+    """`NewestField(child=RowSerializer())`: the newest 100 rows of the growing array that it is named after, in order.
 
-    Reads as `Document.GROWING` describes; an import takes them all from it.
+    A list of documents costs one query for all of them. An import takes every row from it.
     """
 
     def get_attribute(self, instance: Any) -> list[Any]:
-        return appending.newest(instance, str(self.source))
+        name, page = str(self.source), getattr(self.root, "instance", None)
+        if isinstance(page, list) and not appending.is_loaded(instance, name):
+            appending.load_newest([one for one in page if type(one) is type(instance)], name)
+        return appending.newest(instance, name)
 
 
-class ChildPages:
+class ChildPages(viewsets.GenericViewSet[Any]):
     """For a document's viewset: pages of what belongs to one of its documents."""
 
-    model: Any
-    kwargs: dict[str, Any]
-    request: Request
+    model: ClassVar[type[Document]]
 
     def parent_or_404(self) -> Any:
         """The document of the URL without its children. Raises Http404 for a stranger's."""
         key = self.kwargs["pk"]
-        rows = self.model._default_manager.visible_to(self.request.user)
-        parent = None if "\x00" in key else rows.filter(pk=key).first()
+        rows: Any = self.model._default_manager
+        parent = None if "\x00" in key else rows.visible_to(self.request.user).filter(pk=key).first()
         if parent is None:
             raise Http404
         return parent
@@ -44,6 +44,5 @@ class ChildPages:
 
     def page_of(self, rows: QuerySet[Any], serializer: type[serializers.BaseSerializer[Any]]) -> Response:
         """A page of `rows` in their order: an indexed, non-null field."""
-        paginator = KeysetPagination()
-        page = paginator.paginate_queryset(rows, self.request)
-        return paginator.get_paginated_response(serializer(page, many=True, context={"request": self.request}).data)
+        page = self.paginate_queryset(rows)
+        return self.get_paginated_response(serializer(page, many=True, context=self.get_serializer_context()).data)

@@ -126,12 +126,17 @@ class DocumentSerializer(serializers.ModelSerializer[Any]):
                 field.required = False
         return fields
 
+    def _holds_null(self, name: str) -> bool:
+        """Elsewhere null and absence say the same of an optional field."""
+        return name not in self.fields or bool(self.fields[name].allow_null)
+
     def to_internal_value(self, data: Any) -> Any:
         if self.importing and isinstance(data, Mapping):
             data = dict(data)
             if "id" in data and "_id" not in data:
                 data["_id"] = data.pop("id")
             data.pop("_links", None)
+            data = {name: value for name, value in data.items() if value is not None or self._holds_null(name)}
         _refuse_unknown(self, data)
         return super().to_internal_value(without_locked(self, data) if isinstance(data, Mapping) else data)
 

@@ -1,9 +1,10 @@
 """The table of escapes for monty: its attack surface is the interpreter, so the attempts are plain Python."""
 
-from .escapes import Escape
-from .specs import Limits
+from agents.sandbox.specs import Limits
 
-_SMALL = Limits(wall_seconds=4.0, cpu_seconds=0.5, memory_bytes=32 << 20)
+from .attempt import Escape
+
+_SMALL = Limits(wall_seconds=20.0, cpu_seconds=0.5, memory_bytes=32 << 20)
 
 
 def _try(name: str, attempt: str, *lines: str) -> Escape:
@@ -57,49 +58,122 @@ ESCAPES = [
     _try("function_code", "reach a function's code", "repr(handler.__code__)"),
     _try("builtins_of_call", "reach the host behind a call", "repr(log.__globals__)"),
     _try("call_self", "reach the host object", "repr(call_llm.__self__)"),
-    _try("format_attributes", "reach attributes by a format", "'{0.__class__.__mro__}'.format(1)[:0] or "
-        "'{0.__globals__}'.format(handler)"),
+    _try(
+        "format_attributes",
+        "reach attributes by a format",
+        "'{0.__class__.__mro__}'.format(1)[:0] or '{0.__globals__}'.format(handler)",
+    ),
     _try("type_builder", "make a class from nothing", "repr(type('X', (object,), {'__del__': print})())"),
     _try("eval_import", "import inside eval", "repr(eval(\"__import__('subprocess')\"))"),
     _try("exec_open", "open inside exec", "box = {}", "exec(\"x = open('/etc/passwd').read()\", box)", "box['x']"),
-    Escape("leftover", "leave something for the next run", "def handler(event):\n    return LEFT\n", limits=_SMALL,
-        ends=("code_error",), before="LEFT = 1\ndef handler(event):\n    return None\n"),
-    Escape("leftover_module", "change a module for the next run",
-        "import math\ndef handler(event):\n    return math.pi == 3\n", limits=_SMALL,
-        before="import math\ndef handler(event):\n    try:\n        math.pi = 3\n    except Exception:\n        pass\n"),
+    Escape(
+        "leftover",
+        "leave something for the next run",
+        "def handler(event):\n    return LEFT\n",
+        limits=_SMALL,
+        ends=("code_error",),
+        before="LEFT = 1\ndef handler(event):\n    return None\n",
+    ),
+    Escape(
+        "leftover_module",
+        "change a module for the next run",
+        "import math\ndef handler(event):\n    return math.pi == 3\n",
+        limits=_SMALL,
+        before="import math\ndef handler(event):\n    try:\n        math.pi = 3\n    except Exception:\n        pass\n",
+    ),
     _breach("memory_list", "fill memory with objects", "x = []\n    while True: x.append('a' * 10000)", "memory_limit"),
     _breach("memory_at_once", "ask for a lot at once", "return len('a' * (1 << 40))", "memory_limit"),
-    _breach("memory_caught", "catch the memory limit and go on",
+    _breach(
+        "memory_caught",
+        "catch the memory limit and go on",
         "x = []\n    while True:\n        try:\n            x.append('a' * 100000)\n"
-        "        except BaseException:\n            pass", "memory_limit"),
-    _breach("format_width", "a format as wide as memory", "return len('%1000000000d' % 1)", "memory_limit",
-        "code_error"),
+        "        except BaseException:\n            pass",
+        "memory_limit",
+    ),
+    _breach(
+        "format_width", "a format as wide as memory", "return len('%1000000000d' % 1)", "memory_limit", "code_error"
+    ),
     _breach("processor", "compute for ever", "while True: pass", "cpu_limit"),
-    _breach("processor_caught", "catch the time limit and go on",
+    _breach(
+        "processor_caught",
+        "catch the time limit and go on",
         "while True:\n        try:\n            while True: pass\n        except BaseException:\n            pass",
-        "cpu_limit"),
-    _breach("big_power", "compute for ever inside the interpreter", "return (9 ** 9 ** 9) % 7", "cpu_limit",
-        "memory_limit", "time_limit", "code_error"),
+        "cpu_limit",
+    ),
+    _breach(
+        "big_power",
+        "compute for ever inside the interpreter",
+        "return (9 ** 9 ** 9) % 7",
+        "cpu_limit",
+        "memory_limit",
+        "time_limit",
+        "code_error",
+    ),
     _breach("big_shift", "a number as large as memory", "return (1 << (1 << 40)) % 7", "memory_limit", "code_error"),
-    _breach("regular_expression", "search for ever inside the interpreter",
-        "import re\n    return re.match('(a+)+$', 'a' * 60 + 'b')", "cpu_limit", "code_error", "time_limit"),
-    _breach("sort_key", "compute for ever inside a built-in",
-        "return sorted(range(10**9), key=lambda x: -x)", "cpu_limit", "memory_limit", "time_limit"),
-    _breach("sleep", "sleep for ever", "import time\n    time.sleep(1000)\n    return True", "time_limit",
-        limits=Limits(wall_seconds=0.5)),
-    _breach("sleep_pieces", "sleep for ever in pieces", "import time\n    while True: time.sleep(0.05)", "time_limit",
-        limits=Limits(wall_seconds=0.5)),
+    _breach(
+        "regular_expression",
+        "search for ever inside the interpreter",
+        "import re\n    return re.match('(a+)+$', 'a' * 60 + 'b')",
+        "cpu_limit",
+        "code_error",
+        "time_limit",
+    ),
+    _breach(
+        "sort_key",
+        "compute for ever inside a built-in",
+        "return sorted(range(10**9), key=lambda x: -x)",
+        "cpu_limit",
+        "memory_limit",
+        "time_limit",
+    ),
+    _breach(
+        "sleep",
+        "sleep for ever",
+        "import time\n    time.sleep(1000)\n    return True",
+        "time_limit",
+        limits=Limits(wall_seconds=0.5),
+    ),
+    _breach(
+        "sleep_pieces",
+        "sleep for ever in pieces",
+        "import time\n    while True: time.sleep(0.05)",
+        "time_limit",
+        limits=Limits(wall_seconds=0.5),
+    ),
     _breach("recursion", "recurse without end", "def f(n): return f(n + 1)\n    return f(0)", "code_error"),
-    _breach("nested_data", "nest data without end", "x = []\n    for i in range(100000): x = [x]\n    return x",
-        "not_json", "code_error", "code_exited", "memory_limit", "cpu_limit"),
-    _breach("flood", "print 100 MB", "for i in range(1600): print('x' * 65536)\n    return True", "stdout_too_large",
-        limits=Limits(wall_seconds=4.0)),
-    _breach("large_result", "return 50 MB", "return 'x' * 50_000_000", "output_too_large",
-        limits=Limits(wall_seconds=4.0)),
-    _breach("call_flood", "call the host without end", "while True: log('x')", "host_call_limit",
-        limits=Limits(wall_seconds=4.0, host_calls=20)),
+    _breach(
+        "nested_data",
+        "nest data without end",
+        "x = []\n    for i in range(100000): x = [x]\n    return x",
+        "not_json",
+        "code_error",
+        "code_exited",
+        "memory_limit",
+        "cpu_limit",
+    ),
+    _breach(
+        "flood",
+        "print 100 MB",
+        "for i in range(1600): print('x' * 65536)\n    return True",
+        "stdout_too_large",
+        limits=Limits(wall_seconds=20.0),
+    ),
+    _breach(
+        "large_result", "return 50 MB", "return 'x' * 50_000_000", "output_too_large", limits=Limits(wall_seconds=20.0)
+    ),
+    _breach(
+        "call_flood",
+        "call the host without end",
+        "while True: log('x')",
+        "host_call_limit",
+        limits=Limits(wall_seconds=20.0, host_calls=20),
+    ),
     _try("forged_tool", "call a tool that is not the agent's", "__tool_call('admin.delete', {}) or 'answered'"),
-    Escape("forged_encoder", "replace the encoder of the result",
+    Escape(
+        "forged_encoder",
+        "replace the encoder of the result",
         "def handler(event):\n    global __finish, find_problem\n    __finish = lambda value: 5\n    return None\n",
-        limits=_SMALL, ends=("code_exited",)),
+        limits=_SMALL,
+        ends=("code_exited",),
+    ),
 ]
