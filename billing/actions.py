@@ -14,7 +14,6 @@ from billing.models import AccessKey, IdempotencyKey, Membership, ProviderKey, T
 from billing.models import provider_key as provider_keys
 from billing.models.access_key import DEFAULT_SCOPES, SCOPES
 from gofannon.lib import crypto, ids
-from gofannon.lib.documents import Document
 from gofannon.lib.errors import ApiError, NotFound, raise_all
 
 # Called with a user who is about to leave, before anything is erased. The apps above register here, in their
@@ -26,7 +25,7 @@ def staff_only(message: str, path: str | None = None) -> ApiError:
     return ApiError(message, code="staff_only", path=path, status=403)
 
 
-def create_user(*, actor: User | None, values: dict[str, Any], password: str | None = None) -> User:
+def create_user(*, actor: Any, values: dict[str, Any], password: str | None = None) -> User:
     """A new local user, who starts with the whole allowance. `actor` None is the platform itself.
 
     `values` are keyed as the serializer's validated ones. Raises ApiError 403 `staff_only` for an actor who is not
@@ -42,7 +41,7 @@ def create_user(*, actor: User | None, values: dict[str, Any], password: str | N
     return documents.create_document(actor=actor, model=User, values=columns)
 
 
-def update_user(*, actor: User, user: User, values: dict[str, Any], expected_version: int | None = None) -> None:
+def update_user(*, actor: Any, user: User, values: dict[str, Any], expected_version: int | None = None) -> None:
     """Changes columns and, under `provider_keys`, provider keys: `{provider: secret, or None to remove it}`.
 
     Which fields the actor may change, its caller has checked; that nobody sets the keys of another, it checks itself.
@@ -62,7 +61,7 @@ def _without_keys(values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str
     return {name: value for name, value in values.items() if name != "provider_keys"}, values.get("provider_keys", {})
 
 
-def _refuse_strange_keys(actor: User | None, user: User | None, keys: dict[str, str | None]) -> None:
+def _refuse_strange_keys(actor: Any, user: User | None, keys: dict[str, str | None]) -> None:
     brought = [provider for provider, secret in keys.items() if secret is not None]
     if brought and (actor is None or user is None or actor.pk != user.pk):
         message = "provider keys are set by the user to whom they belong"
@@ -92,13 +91,12 @@ def delete_provider_key(*, user: User, provider: str) -> None:
         _touch(user)
 
 
-def _touch(document: Document) -> None:
-    """Counts an edit that changed no column of the document."""
-    rows = type(document)._default_manager.filter(pk=document.pk)
-    rows.update(version=F("version") + 1, updated_at=timezone.now())
+def _touch(user: User) -> None:
+    """Counts an edit of the document that changed none of its columns."""
+    User.objects.filter(pk=user.pk).update(version=F("version") + 1, updated_at=timezone.now())
 
 
-def anonymise_user(*, actor: User, user: User, expected_version: int | None = None) -> None:
+def anonymise_user(*, actor: Any, user: User, expected_version: int | None = None) -> None:
     """Erases who the user was and ends every way of signing in; the row and its ledger remain.
 
     Staff may do it to anybody, others to themselves. Whatever runs in the user's name is cancelled first.
@@ -120,13 +118,13 @@ def anonymise_user(*, actor: User, user: User, expected_version: int | None = No
         for leave in BEFORE_LEAVING:
             leave(user)
         documents.update_document(actor=actor, document=user, values=erased, expected_version=expected_version)
-        for model in (ProviderKey, AccessKey, IdempotencyKey, Membership):
-            model._default_manager.filter(user_id=user.pk).delete()
+        for rows in (ProviderKey.objects, AccessKey.objects, IdempotencyKey.objects, Membership.objects):
+            rows.filter(user_id=user.pk).delete()
         user.groups.clear()
         user.user_permissions.clear()
 
 
-def create_team(*, actor: User, values: dict[str, Any]) -> Team:
+def create_team(*, actor: Any, values: dict[str, Any]) -> Team:
     """`values` may hold `members`: `[{"user_id", "role"}]`. The actor owns the team unless `owner_id` names another."""
     columns, members = _without_members(values)
     _check_members(columns.get("owner_id") or actor.pk, members or [])
@@ -136,7 +134,7 @@ def create_team(*, actor: User, values: dict[str, Any]) -> Team:
     return team
 
 
-def update_team(*, actor: User, team: Team, values: dict[str, Any], expected_version: int | None = None) -> None:
+def update_team(*, actor: Any, team: Team, values: dict[str, Any], expected_version: int | None = None) -> None:
     """Changes columns and, where `members` are given, all members."""
     columns, members = _without_members(values)
     standing = [{"user_id": member.user_id, "role": member.role} for member in team.members]

@@ -19,7 +19,6 @@ from gofannon.lib.documents import Document
 from gofannon.lib.errors import ApiError, Conflict, InUse, PreconditionFailed, raise_all
 from gofannon.lib.rest.errors import is_unique_violation
 
-
 D = TypeVar("D", bound=Document)
 # As many users of a document are named where it cannot be deleted.
 MAX_USERS = 100
@@ -206,7 +205,7 @@ def _check_references(document: Document, actor: Any, values: dict[str, Any]) ->
 _COLUMNS = (re.compile(r"Key \((?P<columns>[^)]*)\)"), re.compile(r"UNIQUE constraint failed: (?P<columns>.*)"))
 
 
-class _duplicates_refused:  # noqa: N801 - reads as a statement
+class _duplicates_refused:
     """Turns a unique violation into a Conflict that names the field."""
 
     def __enter__(self) -> None:

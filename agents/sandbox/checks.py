@@ -76,12 +76,12 @@ class _State:
         self.escaped: dict[Runtime, list[str]] = {}
 
 
-_state = _State()
+state = _State()
 
 
 def _after_fork() -> None:
-    _state.lock = threading.Lock()
-    _state.short.clear()
+    state.lock = threading.Lock()
+    state.short.clear()
 
 
 os.register_at_fork(after_in_child=_after_fork)
@@ -89,15 +89,15 @@ os.register_at_fork(after_in_child=_after_fork)
 
 def configure(*, cache_dir: str | os.PathLike[str]) -> None:
     """Where the table's verdicts are kept between processes: a directory that only the operator writes to."""
-    _state.cache_dir = Path(cache_dir)
+    state.cache_dir = Path(cache_dir)
 
 
 def short_check(runtime: Runtime) -> RuntimeStatus:
     """Start a runtime and look at a handful of facts; the answer is kept for this process. Takes < 0.3 s."""
-    with _state.lock:
-        known = _state.short.get(runtime)
+    with state.lock:
+        known = state.short.get(runtime)
         if known is None:
-            known = _state.short[runtime] = _short_check(runtime)
+            known = state.short[runtime] = _short_check(runtime)
         return known
 
 
@@ -145,10 +145,10 @@ def _locked_cache(directory: Path) -> Iterator[dict[str, Any]]:
 
 def _table_verdict(runtime: Runtime) -> list[str]:
     """The names of what escaped, from the cache or by running the table now."""
-    if _state.cache_dir is None:
+    if state.cache_dir is None:
         return selftest.escaped(selftest.run_table(runtime))
     key = _cache_key()
-    with _locked_cache(_state.cache_dir) as content:
+    with _locked_cache(state.cache_dir) as content:
         if content.get("key") != key:
             content.clear()
             content["key"] = key
@@ -160,12 +160,12 @@ def _table_verdict(runtime: Runtime) -> list[str]:
 
 
 def _cached_verdict(runtime: Runtime) -> list[str] | None:
-    if runtime in _state.escaped:
-        return _state.escaped[runtime]
-    if _state.cache_dir is None:
+    if runtime in state.escaped:
+        return state.escaped[runtime]
+    if state.cache_dir is None:
         return None
     try:
-        content = json.loads((_state.cache_dir / _FILE).read_text(encoding="utf-8"))
+        content = json.loads((state.cache_dir / _FILE).read_text(encoding="utf-8"))
         if content["key"] == _cache_key():
             return [str(name) for name in content["verdicts"][runtime]["escaped"]]
     except (OSError, ValueError, KeyError, TypeError):
@@ -194,10 +194,10 @@ def verify(runtime: Runtime) -> RuntimeStatus:
     short = short_check(runtime)
     if not short.available:
         return short
-    with _state.lock:
-        if runtime not in _state.escaped:
-            _state.escaped[runtime] = _table_verdict(runtime)
-    return _judged(short, _state.escaped[runtime])
+    with state.lock:
+        if runtime not in state.escaped:
+            state.escaped[runtime] = _table_verdict(runtime)
+    return _judged(short, state.escaped[runtime])
 
 
 def monty_problems(code: str) -> list[Problem]:

@@ -44,7 +44,7 @@ class Row:
 
 
 @contextmanager
-def _targets() -> Iterator[dict[str, Any]]:
+def targets() -> Iterator[dict[str, Any]]:
     """Things on the host that an escape would reach: a TCP port, an abstract socket, a file of the project."""
     name = f"sandbox-selftest-{uuid.uuid4().hex}"
     with socket.create_server(("127.0.0.1", 0)) as port, socket.socket(socket.AF_UNIX) as abstract:
@@ -87,7 +87,7 @@ def _attempt(runtime: Runtime, escape: Escape, event: dict[str, Any]) -> Row:
 
 def run_table(runtime: Runtime) -> list[Row]:
     """Try every escape; takes seconds. What only the other runtime can be asked is listed as not applicable."""
-    with _targets() as event, ThreadPoolExecutor(_THREADS) as threads:
+    with targets() as event, ThreadPoolExecutor(_THREADS) as threads:
         rows = list(threads.map(lambda escape: _attempt(runtime, escape, event), TABLES[runtime]))
     tried = {row.name for row in rows}
     other: Runtime = "monty" if runtime == "cpython" else "cpython"

@@ -53,7 +53,7 @@ class AccessKeyAdmin(DocumentAdmin):
         if change and "billing_accesskey_revoke" in request.POST:
             self.revoke(request, obj)
 
-    @action(description="Revoke")
+    @action(description="Revoke")  # type: ignore[untyped-decorator]
     def revoke(self, request: HttpRequest, access_key: AccessKey) -> None:
         actions.revoke_access_key(access_key=AccessKey.objects.get(pk=access_key.pk))
         messages.success(request, "The key is revoked.")

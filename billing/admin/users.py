@@ -17,22 +17,22 @@ from gofannon.lib import money
 _AMOUNTS = ("monthly_allowance", "spend_remaining")
 
 
-def _usd(label: str, **limits: int) -> forms.DecimalField:
+def _usd(label: str, least: int) -> forms.DecimalField:
     return forms.DecimalField(
         label=f"{label} (USD)",
         max_digits=19,
         decimal_places=9,
+        min_value=least,
         max_value=money.MAX_USD,
         widget=UnfoldAdminDecimalFieldWidget,
-        **limits,
     )
 
 
 class UserForm(DocumentForm):
     """Shows amounts in USD."""
 
-    monthly_allowance = _usd("monthly allowance", min_value=0)
-    spend_remaining = _usd("spend remaining", min_value=-money.MAX_USD)
+    monthly_allowance = _usd("monthly allowance", least=0)
+    spend_remaining = _usd("spend remaining", least=-money.MAX_USD)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -49,7 +49,7 @@ class UserForm(DocumentForm):
 
 
 @admin.register(User)
-class UserAdmin(DocumentAdmin, DjangoUserAdmin):
+class UserAdmin(DocumentAdmin, DjangoUserAdmin):  # type: ignore[misc, type-arg]
     """Deleting a user anonymises. Only superusers say who is staff; passwords are set on Django's own page."""
 
     form = UserForm

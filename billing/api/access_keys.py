@@ -84,7 +84,8 @@ class AccessKeyViewSet(DocumentViewSet):
 
     def make(self, values: dict[str, Any]) -> AccessKey:
         made_with = self.request.auth if isinstance(self.request.auth, AccessKey) else None
-        key, self.secret = actions.create_access_key(user=self.request.user, made_with=made_with, **values)
+        user: Any = self.request.user
+        key, self.secret = actions.create_access_key(user=user, made_with=made_with, **values)
         return key
 
     def remove(self, document: AccessKey, expected: int | None) -> None:

@@ -7,6 +7,7 @@ from rest_framework import serializers
 
 from billing.api.serializers import child_page_links
 from billing.models import UsageEntry, User, provider_key
+from billing.models.user import is_web_address
 from gofannon.lib.rest.children import NewestField
 from gofannon.lib.rest.fields import InstantField, UsdField
 from gofannon.lib.rest.serializers import DocumentSerializer, Section, StrictSerializer
@@ -60,7 +61,7 @@ class BasicInfo(Section):
 
     display_name = serializers.CharField(max_length=255, allow_blank=True)
     email = OptionalEmail(max_length=254)
-    picture_url = OptionalText(max_length=2000, validators=User._meta.get_field("picture_url").validators)
+    picture_url = OptionalText(max_length=2000, validators=[is_web_address])
     provider = serializers.CharField(max_length=40, allow_blank=True)
 
 

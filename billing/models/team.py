@@ -47,7 +47,7 @@ class Team(Document):
 
     def check_document(self, actor: Any) -> None:
         """Any existing user may own a team, visible to the actor or not."""
-        if not get_user_model()._default_manager.filter(pk=self.owner_id).exists():
+        if not get_user_model().objects.filter(pk=self.owner_id).exists():
             message = f"there is no user {self.owner_id!r}"
             raise ApiError(message, code="unknown_reference", path="owner_id")
 

@@ -38,9 +38,7 @@ def test_pages_show_all_entries_once(api: APIClient, owner: User, start: str) ->
     assert seen[150:] == api.get("/api/users/me").json()["usage_info"]["usage"]
 
 
-def test_a_list_of_users_costs_the_same_at_any_length(
-    staff: User, as_: Any, django_assert_num_queries: Any
-) -> None:
+def test_a_list_of_users_costs_the_same_at_any_length(staff: User, as_: Any, django_assert_num_queries: Any) -> None:
     client = as_(staff)
     for count in (1, 120, 3):
         spend(UserFactory.create(), count)

@@ -70,7 +70,15 @@ def test_a_sane_request_id_is_kept(api: APIClient) -> None:
 
 @pytest.mark.parametrize(
     ("etag", "status"),
-    [('"1"', 200), ('W/"1"', 200), ("*", 200), ('"2"', 412), ("x", 412), ('"1", "2"', 412), ('"' + "9" * 30 + '"', 412)],
+    [
+        ('"1"', 200),
+        ('W/"1"', 200),
+        ("*", 200),
+        ('"2"', 412),
+        ("x", 412),
+        ('"1", "2"', 412),
+        ('"' + "9" * 30 + '"', 412),
+    ],
 )
 def test_if_match(api: APIClient, etag: str, status: int) -> None:
     made = api.post("/api/skills", {"name": "x"})

@@ -6,7 +6,6 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
-from unfold.admin import ModelAdmin
 
 from billing.document_admin import DocumentAdmin, HistoryAdmin, excerpt
 from gofannon.lib.appending import newest
@@ -20,8 +19,7 @@ class GrowingAdmin(DocumentAdmin):
     named: ClassVar[tuple[str, ...]] = ()
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        rows: QuerySet[Any] = ModelAdmin.get_queryset(self, request)
-        return rows.prefetch_related(*self.named)
+        return super().get_queryset(request).prefetch_related(*self.named)
 
     def array(self, document: Any, name: str) -> str:
         """The newest rows of the array `name`, one a line, with a link to all."""

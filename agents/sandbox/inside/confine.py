@@ -43,6 +43,16 @@ def _has_admin_capability() -> bool:
     return bool(int(effective.split()[1], 16) >> _CAP_SYS_ADMIN & 1)
 
 
+def _knows_nobody() -> bool:
+    """Whether nobody exists in our own user namespace, which may be a container's with few numbers."""
+    for kind in ("uid", "gid"):
+        with open(f"/proc/self/{kind}_map", encoding="ascii") as table:
+            rows = [[int(number) for number in line.split()] for line in table]
+        if not any(first <= NOBODY < first + count for first, _outside, count in rows):
+            return False
+    return True
+
+
 def _write(path: str, text: str) -> None:
     with open(path, "w", encoding="ascii") as handle:
         handle.write(text)
@@ -51,7 +61,7 @@ def _write(path: str, text: str) -> None:
 def enter_namespaces() -> bool:
     """Move to new namespaces (the pid namespace begins with the next child); True if a user namespace was needed."""
     user, group = os.getuid(), os.getgid()
-    if user == 0 and _has_admin_capability():
+    if user == 0 and _has_admin_capability() and _knows_nobody():
         kernel.unshare(_NAMESPACES)
         return False
     kernel.unshare(_NAMESPACES | _NEW_USER)

@@ -1,0 +1,80 @@
+import json
+import subprocess
+import sys
+
+import pytest
+
+from agents.sandbox import Outcome, SandboxError, selftest
+from agents.sandbox.escapes import PRELUDE, TABLES
+from tests.agents.sandbox.support import PROJECT, as_plain_user, script
+
+
+def test_every_escape_is_contained(runtime: str) -> None:
+    rows = selftest.run_table(runtime)  # type: ignore[arg-type]
+    assert [row for row in rows if row.verdict == "ESCAPED"] == []
+    assert len([row for row in rows if row.verdict == "contained"]) >= 40
+
+
+PLAIN = """
+import os
+from agents.sandbox import selftest, close
+assert os.getuid() != 0
+for runtime in ("cpython", "monty"):
+    rows = selftest.run_table(runtime)
+    print(runtime, [row.name + ": " + row.detail for row in rows if row.verdict == "ESCAPED"])
+close()
+"""
+
+
+def test_every_escape_is_contained_for_an_ordinary_user(cpython: None, monty: None) -> None:
+    result = script(PLAIN, before=as_plain_user())
+    assert (result.stdout, result.stderr) == ("cpython []\nmonty []\n", "")
+
+
+# Attempts that do no harm where nothing holds them.
+HARMLESS = """fork thread_bomb vfork_clone pidfd_open socket_inet socket_udp socket_unix socket_netlink memfd_create inotify
+userfaultfd io_uring personality keyctl execve unshare_user timer_create shmget read_passwd list_root read_project
+read_own_environment read_maps environment devices sys_files symlink temporary_file subprocess connect_host
+connect_abstract descriptors sockets see_parents leftover_module write_tmp change_directory""".split()
+
+UNCONFINED = """
+import json, sys
+source, event = json.loads(sys.stdin.read())
+space = {"__name__": "agent"}
+exec(compile(source, "<attempt>", "exec"), space)
+evidence = space["handler"](event)
+print("GOT THROUGH" if evidence else "refused")
+"""
+
+
+@pytest.mark.parametrize("name", HARMLESS)
+def test_an_attempt_gets_through_where_nothing_holds_it(name: str) -> None:
+    [escape] = [escape for escape in TABLES["cpython"] if escape.name == name]
+    code = PRELUDE + ("import builtins; builtins.left = 'x'\n" if escape.before else "") + escape.code
+    with selftest.targets() as event:
+        result = subprocess.run(
+            [sys.executable, "-c", UNCONFINED], input=json.dumps([code, event]), cwd=PROJECT,
+            capture_output=True, text=True, timeout=30, env={"A": "B"},
+        )  # fmt: skip
+    # A fork returns in both processes, and a program run in place prints nothing.
+    assert "refused" not in result.stdout
+    assert "GOT THROUGH" in result.stdout or name in ("execve", "unshare_user")
+
+
+def test_an_attempt_that_fails_by_itself_proves_nothing() -> None:
+    rows = [selftest.judge(TABLES["cpython"][0], outcome) for outcome in _broken()]
+    assert [verdict for verdict, _detail in rows] == ["ESCAPED"]
+
+
+def _broken() -> list[Outcome]:
+    error = SandboxError("code_error", "NameError: name 'oops' is not defined")
+    return [Outcome(None, error, "", 0.0, 0.0, 0, "cpython")]
+
+
+def test_the_table_reads_as_text() -> None:
+    rows = [selftest.Row("fork", "make a process", "contained", "PermissionError")]
+    text = selftest.format_table(rows)
+    assert text.splitlines() == [
+        "fork  contained       make a process (PermissionError)",
+        "1 contained, 0 ESCAPED, 0 not applicable",
+    ]
