@@ -114,5 +114,3 @@ def _slug(text: str) -> str:
     """`MyAgent 2` becomes `my-agent-2`."""
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", text)
     return re.sub(r"[^a-z0-9]+", "-", spaced.lower()).strip("-")[:63].strip("-") or "agent"
-
-

@@ -30,10 +30,52 @@ SHORT_TYPES: dict[str, dict[str, Any]] = {
 }
 # Words that make an object JSON Schema rather than a short form with fields of these names.
 _KEYWORDS = frozenset(
-    "$schema $id $ref $defs $anchor $comment $dynamicRef definitions type properties required items prefixItems enum "
-    "const allOf anyOf oneOf not if then else title description default examples additionalProperties "
-    "patternProperties propertyNames minProperties maxProperties minItems maxItems uniqueItems contains minimum "
-    "maximum exclusiveMinimum exclusiveMaximum multipleOf minLength maxLength pattern format".split()
+    [
+        "$schema",
+        "$id",
+        "$ref",
+        "$defs",
+        "$anchor",
+        "$comment",
+        "$dynamicRef",
+        "definitions",
+        "type",
+        "properties",
+        "required",
+        "items",
+        "prefixItems",
+        "enum",
+        "const",
+        "allOf",
+        "anyOf",
+        "oneOf",
+        "not",
+        "if",
+        "then",
+        "else",
+        "title",
+        "description",
+        "default",
+        "examples",
+        "additionalProperties",
+        "patternProperties",
+        "propertyNames",
+        "minProperties",
+        "maxProperties",
+        "minItems",
+        "maxItems",
+        "uniqueItems",
+        "contains",
+        "minimum",
+        "maximum",
+        "exclusiveMinimum",
+        "exclusiveMaximum",
+        "multipleOf",
+        "minLength",
+        "maxLength",
+        "pattern",
+        "format",
+    ]
 )
 
 

@@ -13,7 +13,7 @@ from billing import documents
 from billing.models import AccessKey, IdempotencyKey, Membership, ProviderKey, Team, User
 from billing.models import provider_key as provider_keys
 from billing.models.access_key import DEFAULT_SCOPES, SCOPES
-from gofannon.lib import crypto, ids
+from gofannon.lib import ids, sealed
 from gofannon.lib.errors import ApiError, NotFound, raise_all
 
 # Called with a user who is about to leave, before anything is erased. The apps above register here, in their
@@ -190,7 +190,7 @@ def create_access_key(
         "scopes": scopes,
         "expires_at": expires_at,
         "digest": AccessKey.digest_of(secret),
-        "hint": crypto.mask(secret),
+        "hint": sealed.mask(secret),
     }
     return documents.create_document(actor=user, model=AccessKey, values=values), secret
 

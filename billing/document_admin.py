@@ -82,8 +82,8 @@ class DocumentForm(forms.ModelForm[Any]):
             if column.name in self.cleaned_data and column.validators:
                 try:
                     column.run_validators(self.cleaned_data[column.name])
-                except ValidationError as error:
-                    self.add_error(column.name, error)
+                except ValidationError as refused:
+                    self.add_error(column.name, refused)
         for error in getattr(self.refusal, "all", [self.refusal]) if self.refusal else []:
             path = error.path or ""
             field = re.split(r"[.\[]", path)[0]
@@ -92,16 +92,29 @@ class DocumentForm(forms.ModelForm[Any]):
             self.add_error(field if field in self.fields else None, deeper + error.message)
 
 
-class DocumentAdmin(ModelAdmin):  # type: ignore[misc]
+class Listing(ModelAdmin):  # type: ignore[misc]
+    """A list without joins: what a row names is fetched beside it, because an import's references may lead nowhere
+    and a join would hide such rows.
+    """
+
+    show_full_result_count = False
+    list_per_page = 50
+    list_fullwidth = True
+    list_select_related: tuple[str, ...] = ()
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        named = {field.name for field in self.model._meta.concrete_fields if field.is_relation}
+        shown = [str(name) for name in self.list_display if name in named and name not in self.list_select_related]
+        return super().get_queryset(request).prefetch_related(*shown)  # type: ignore[no-any-return]
+
+
+class DocumentAdmin(Listing):
     """Lists newest first; a refusal of the actions shows as the form's error."""
 
     form = DocumentForm
     ordering = ["-created_at"]
     date_hierarchy = "created_at"
-    show_full_result_count = False
-    list_per_page = 50
     readonly_fields: tuple[str, ...] = ("id", "version", "created_at", "updated_at")
-    list_fullwidth = True
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         lines = {name: LinesField() for name in self._lists()}
@@ -126,7 +139,7 @@ class DocumentAdmin(ModelAdmin):  # type: ignore[misc]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows = super().get_queryset(request)
-        return rows.for_wire() if hasattr(rows, "for_wire") else rows  # type: ignore[no-any-return]
+        return rows.for_wire() if hasattr(rows, "for_wire") else rows
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         try:
@@ -185,12 +198,8 @@ class DocumentAdmin(ModelAdmin):  # type: ignore[misc]
             return HttpResponseRedirect(request.path.removesuffix("delete/") + "change/")
 
 
-class HistoryAdmin(ModelAdmin):  # type: ignore[misc]
+class HistoryAdmin(Listing):
     """What happened is read, never written."""
-
-    show_full_result_count = False
-    list_per_page = 50
-    list_fullwidth = True
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

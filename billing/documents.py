@@ -38,7 +38,7 @@ def create_document(*, actor: Any, model: type[D], values: dict[str, Any]) -> D:
     document = model(**columns)
     _give_owner(document, actor)
     _check_references(document, actor, values)
-    document._pending_lists = lists
+    document.begin_edit(lists)
     document.check_document(actor)
     with _duplicates_refused(), transaction.atomic():
         document.save(force_insert=True)
@@ -60,8 +60,7 @@ def update_document(
     _check_references(document, actor, {**changed, **new_lists})
     for name, value in changed.items():
         setattr(document, name, value)
-    document._pending_lists = new_lists
-    document._changing = frozenset([*changed, *new_lists])
+    document.begin_edit(new_lists, changing=[*changed, *new_lists])
     document.check_document(actor)
     rows = type(document)._default_manager.filter(pk=document.pk)
     if expected_version is not None:
@@ -143,7 +142,7 @@ def import_document(*, actor: Any, model: type[D], values: dict[str, Any]) -> Im
     document = model(**columns)
     _give_owner(document, actor)
     dangling = [{"path": path, "id": id_} for path, id_ in _missing(document, None, values)]
-    document._pending_lists = lists
+    document.begin_edit(lists)
     with _duplicates_refused(), transaction.atomic():
         if document.id and model._default_manager.filter(pk=document.id).exists():
             raise Conflict(f"{document.reference} exists already", code="duplicate", path="_id")

@@ -57,7 +57,7 @@ class Demo(OwnedDocument):
     )
     is_public = models.BooleanField(default=False, db_index=True, help_text="anybody may open it, without signing in")
 
-    objects = DemoQuerySet.as_manager()
+    objects = DemoQuerySet.as_manager()  # type: ignore[misc]
 
     def check_document(self, actor: Any) -> None:
         if self._state.adding and self.pk and not _ID.fullmatch(self.pk):

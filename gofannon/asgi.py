@@ -14,11 +14,11 @@ from a2wsgi import WSGIMiddleware
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gofannon.settings")
 
-from gofannon.wsgi import application as wsgi  # noqa: E402  settings first
+from gofannon.wsgi import application as wsgi
 
-from django.conf import settings  # noqa: E402  # isort: skip
+from django.conf import settings  # isort: skip
 
-from agents import sandbox  # noqa: E402  # isort: skip
+from agents import sandbox  # isort: skip
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]

@@ -2,10 +2,10 @@
 
 NAME = "word-count"
 
-CODE = '''\
+CODE = """\
 import re
 
-WORD = re.compile(r"\\w+(?:['’]\\w+)*")
+WORD = re.compile(r"\\w+(?:['\\u2019]\\w+)*")
 SENTENCE_END = re.compile(r"[.!?]+(?:\\s+|$)")
 
 
@@ -18,7 +18,7 @@ def handler(event):
     top = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:10]
     sentences = [part for part in SENTENCE_END.split(text) if WORD.search(part)]
     return {"words": len(words), "sentences": len(sentences), "top": [[word, n] for word, n in top]}
-'''
+"""
 
 DEFINITION = {
     "name": NAME,

@@ -50,7 +50,8 @@ def import_document(*, actor: Any, collection: str, document: dict[str, Any]) ->
     except ValidationError as error:
         refusal = as_api_error(error)
         raise refusal or ApiError("the document is not valid") from error
-    return SPECIAL.get(collection, _plain)(actor, serializer)
+    special: Callable[[Any, Any], Imported] = SPECIAL.get(collection, _plain)
+    return special(actor, serializer)
 
 
 def _plain(actor: Any, serializer: DocumentSerializer) -> Imported:
@@ -71,4 +72,3 @@ def _ticket(actor: Any, serializer: Any) -> Imported:
 
 
 SPECIAL: dict[str, Callable[[Any, Any], Imported]] = {"deployments": _deployment, "tickets": _ticket}
-

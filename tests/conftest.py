@@ -12,9 +12,17 @@ from django.conf import settings
 from django.db import connection
 from rest_framework.test import APIClient
 
+from agents import sandbox
 from billing.models import Membership, Team, User
 from tests import services
 from tests.factories.billing import TeamFactory, UserFactory
+
+
+@pytest.fixture(scope="session", autouse=True)
+def proven_sandbox() -> None:
+    """The self-test runs before the tests, so that no run of theirs has to wait for it."""
+    for runtime in sandbox.RUNTIMES:
+        sandbox.verify(runtime)
 
 
 @pytest.fixture

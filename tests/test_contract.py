@@ -215,14 +215,15 @@ def test_an_id_is_imported_once(staff: User, collection: str) -> None:
 
 @pytest.mark.parametrize("collection", EXAMPLES)
 def test_a_field_that_no_text_knows_is_refused(staff: User, collection: str) -> None:
+    document = {**EXAMPLES[collection], "colour": "red"}
     with pytest.raises(ApiError) as refusal:
-        document = {**EXAMPLES[collection], "colour": "red"}
         importing.import_document(actor=staff, collection=collection, document=document)
     assert (refusal.value.code, refusal.value.path) == ("unknown_field", "colour")
 
 
 FIELDS_A = {
-    "agents": "_id name description code friendly_name tools input_schema output_schema gofannon_agents created_at updated_at",
+    "agents": "_id name description code friendly_name tools input_schema output_schema gofannon_agents "
+    "created_at updated_at",
     "deployments": "_id agentId",
     "users": "_id basic_info billing_info usage_info api_keys created_at updated_at",
     "sessions": "_id user_id agent_id messages metadata created_at updated_at expires_at",
@@ -233,7 +234,8 @@ FIELDS_B = {
     "agents": "_id name description system_prompt model mcp_server_ids mcp_server_tags",
     "mcp-servers": "_id name transport_type connection_config tags status",
     "skills": "_id name description instructions tags",
-    "workflows": "_id agent_id model max_turns current_turn status output_format infinite_session caveman usage skill_ids messages logs",
+    "workflows": "_id agent_id model max_turns current_turn status output_format infinite_session caveman usage "
+    "skill_ids messages logs",
     "knowledge-sources": "_id name type connection_config tags",
     "knowledge-items": "_id source_id content content_type tags",
     "guardrails": "_id name description type config",

@@ -56,7 +56,13 @@ def _draft(actor: Any, agent_id: str) -> Target:
 
 
 def submit_ticket(
-    *, actor: Any, target: Target, input: Any, webhook_url: str = "", claim: bool = False, retry_of: Ticket | None = None  # noqa: A002
+    *,
+    actor: Any,
+    target: Target,
+    input: Any,  # noqa: A002 - the wire's name
+    webhook_url: str = "",
+    claim: bool = False,
+    retry_of: Ticket | None = None,
 ) -> Ticket:
     """A ticket on a new run: rung for the workers, or (`claim`) held by this process, which then executes it.
 

@@ -49,7 +49,7 @@ class Ticket(Document):
         "self", models.DO_NOTHING, null=True, blank=True, related_name="retries", db_constraint=False
     )
 
-    objects = TicketQuerySet.as_manager()
+    objects = TicketQuerySet.as_manager()  # type: ignore[misc]
 
     @property
     def status(self) -> TicketStatus:

@@ -1,6 +1,6 @@
 """Runs of code agents: the sandbox does the work, this reads what it said."""
 
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from django.conf import settings
 
@@ -28,8 +28,9 @@ class CodeRunner:
             now=run.created_at.timestamp(),
             tools=spec.tool_names,
         )
-        wanted: Literal["auto", "cpython", "monty"]
-        wanted = settings.SANDBOX_RUNTIME if spec.runtime == "auto" else spec.runtime
+        wanted: Literal["auto", "cpython", "monty"] = spec.runtime
+        if wanted == "auto":
+            wanted = cast("Literal['auto', 'cpython', 'monty']", settings.SANDBOX_RUNTIME)
         outcome = sandbox.run(job, runtime=wanted, host=Host(control), cancelled=control.cancelled)
         return self._result(spec, outcome)
 

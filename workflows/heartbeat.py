@@ -56,7 +56,7 @@ def held() -> int:
 
 
 def start(*, for_good: bool = False) -> None:
-    """Starts the thread where there is none. A worker's beats `for_good`; another one ends when there is no run left."""
+    """Starts the thread where there is none. A worker's beats `for_good`; another ends when there is no run left."""
     global _thread, _for_good
     with _lock:
         _for_good = _for_good or for_good
@@ -76,11 +76,12 @@ def _loop() -> None:
                 _thread = None
                 return
         try:
-            beat()
+            try:
+                beat()
+            finally:
+                give_back_connection()
         except Exception:
             log.exception("heartbeat: will try again")
-        finally:
-            give_back_connection()
         time.sleep(leases.BEAT_SECONDS)
 
 

@@ -87,7 +87,12 @@ def fail_run(
 
 
 def suspend_run(
-    run: Run, *, seconds: float | None = None, blocker: Blocker = Blocker.NONE, detail: str = "", notes: tuple[Note, ...] = ()
+    run: Run,
+    *,
+    seconds: float | None = None,
+    blocker: Blocker = Blocker.NONE,
+    detail: str = "",
+    notes: tuple[Note, ...] = (),
 ) -> None:
     """Gives the run back: due again in `seconds`, or waiting for what `blocker` names. Raises LeaseLost."""
     if seconds is None and not blocker:
@@ -156,4 +161,3 @@ def _insert(run_id: str, after: int, notes: list[Note]) -> None:
         Event(run_id=run_id, seq=after + index, type=note.type, data=note.data)
         for index, note in enumerate(notes, start=1)
     )
-

@@ -12,7 +12,6 @@ from billing.document_admin import DocumentAdmin, HistoryAdmin
 class AgentAdmin(DocumentAdmin):
     list_display = ("name", "kind", "friendly_name", "owner", "visibility", "version", "updated_at")
     list_filter = ("visibility", "runtime")
-    list_select_related = ("owner",)
     search_fields = ("name", "friendly_name", "description")
     autocomplete_fields = ("owner", "team", "provider")
 
@@ -31,7 +30,6 @@ class VersionInline(admin.TabularInline[DeploymentVersion, Deployment]):
 class DeploymentAdmin(DocumentAdmin):
     list_display = ("id", "agent", "number", "visibility", "owner", "updated_at")
     list_filter = ("visibility",)
-    list_select_related = ("owner", "agent")
     search_fields = ("id", "agent__name")
     autocomplete_fields = ("owner", "team", "agent")
     inlines = (VersionInline,)

@@ -8,6 +8,5 @@ from billing.document_admin import DocumentAdmin
 class GuardrailAdmin(DocumentAdmin):
     list_display = ("name", "type", "owner", "visibility", "updated_at")
     list_filter = ("type", "visibility")
-    list_select_related = ("owner",)
     search_fields = ("name", "description")
     autocomplete_fields = ("owner", "team")

@@ -11,7 +11,6 @@ from billing.document_admin import DocumentAdmin, excerpt
 class KnowledgeSourceAdmin(DocumentAdmin):
     list_display = ("name", "type", "status", "owner", "visibility", "updated_at")
     list_filter = ("type", "status", "visibility")
-    list_select_related = ("owner",)
     search_fields = ("name",)
     autocomplete_fields = ("owner", "team")
     readonly_fields = ("status", "last_error", *DocumentAdmin.readonly_fields)
@@ -21,7 +20,6 @@ class KnowledgeSourceAdmin(DocumentAdmin):
 class KnowledgeItemAdmin(DocumentAdmin):
     list_display = ("id", "source", "beginning", "content_type", "updated_at")
     list_filter = ("content_type",)
-    list_select_related = ("source",)
     search_fields = ("content",)
     autocomplete_fields = ("source",)
 

@@ -8,7 +8,6 @@ from billing.document_admin import DocumentAdmin
 class McpServerAdmin(DocumentAdmin):
     list_display = ("name", "transport_type", "status", "owner", "visibility", "updated_at")
     list_filter = ("transport_type", "status", "visibility")
-    list_select_related = ("owner",)
     search_fields = ("name",)
     autocomplete_fields = ("owner", "team")
     readonly_fields = ("status", "last_error", "tools", *DocumentAdmin.readonly_fields)

@@ -8,6 +8,5 @@ from billing.document_admin import DocumentAdmin
 class ProviderAdmin(DocumentAdmin):
     list_display = ("name", "kind", "is_default", "owner", "visibility", "updated_at")
     list_filter = ("is_default", "visibility")
-    list_select_related = ("owner",)
     search_fields = ("name",)
     autocomplete_fields = ("owner", "team")

@@ -8,7 +8,6 @@ from billing.document_admin import DocumentAdmin, HistoryAdmin
 class SkillAdmin(DocumentAdmin):
     list_display = ("name", "owner", "visibility", "version", "updated_at")
     list_filter = ("visibility",)
-    list_select_related = ("owner",)
     search_fields = ("name", "description")
     autocomplete_fields = ("owner", "team")
 
@@ -16,4 +15,3 @@ class SkillAdmin(DocumentAdmin):
 @admin.register(SkillVersion)
 class SkillVersionAdmin(HistoryAdmin):
     list_display = ("skill", "number", "name", "created_at")
-    list_select_related = ("skill",)

@@ -35,7 +35,6 @@ class TokenAdmin(DocumentAdmin):
     fields = ("name", "value", "owner", "team", "visibility", "hint", *DocumentAdmin.readonly_fields)
     list_display = ("name", "hint", "owner", "visibility", "updated_at")
     list_filter = ("visibility",)
-    list_select_related = ("owner",)
     search_fields = ("name",)
     autocomplete_fields = ("owner", "team")
     readonly_fields = ("hint", *DocumentAdmin.readonly_fields)

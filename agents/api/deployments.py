@@ -27,7 +27,7 @@ class VersionSerializer(serializers.Serializer[Any]):
 
 
 class DeploymentSerializer(OwnedSerializer):
-    agentId = serializers.CharField(source="agent_id", max_length=255)  # noqa: N815 - the wire's name
+    agentId = serializers.CharField(source="agent_id", max_length=255)
     version = serializers.IntegerField(source="number", min_value=0, max_value=2**31 - 1)
     versions = serializers.SerializerMethodField()
 

@@ -1,5 +1,3 @@
-from gofannon.lib.rest.routers import DocumentRouter
-
 from agents.api.agents import AgentViewSet
 from agents.api.deployments import DeploymentViewSet
 from agents.api.guardrails import GuardrailViewSet
@@ -8,6 +6,7 @@ from agents.api.mcp_servers import McpServerViewSet
 from agents.api.providers import ProviderViewSet
 from agents.api.skills import SkillViewSet
 from agents.api.tokens import TokenViewSet
+from gofannon.lib.rest.routers import DocumentRouter
 
 router = DocumentRouter()
 router.register("agents", AgentViewSet, basename="agent")

@@ -19,7 +19,7 @@ class Runtime(models.TextChoices):
     MONTY = "monty", "Monty, a subset of Python"
 
 
-class Agent(OwnedDocument):
+class Agent(OwnedDocument):  # type: ignore[django-manager-missing]
     KIND = "agent"
     COLLECTION = "agents"
     LISTS = (
@@ -45,15 +45,19 @@ class Agent(OwnedDocument):
     name = models.CharField(max_length=255, db_index=True)
     description = models.TextField(blank=True)
     friendly_name = models.CharField(max_length=63, blank=True, help_text="the name under which deploy publishes it")
-    code = models.TextField(blank=True, help_text="def handler(event), async def handler(event) or async def run(input_dict, tools)")
+    code = models.TextField(
+        blank=True, help_text="def handler(event), async def handler(event) or async def run(input_dict, tools)"
+    )
     system_prompt = models.TextField(blank=True)
     model = models.CharField(max_length=255, blank=True, help_text="kind/model, or a model of the provider")
-    provider = models.ForeignKey("Provider", models.PROTECT, null=True, blank=True, related_name="+", db_constraint=False)
+    provider = models.ForeignKey(
+        "Provider", models.PROTECT, null=True, blank=True, related_name="+", db_constraint=False
+    )
     tools = models.JSONField(default=dict, blank=True, help_text='{"category": ["name", ...]}')
     input_schema = models.JSONField(default=dict, blank=True, help_text="short form or JSON Schema")
     output_schema = models.JSONField(default=dict, blank=True, help_text="short form or JSON Schema")
     runtime = models.CharField(max_length=10, choices=Runtime.choices, default=Runtime.AUTO)
-    limits = models.JSONField(default=dict, blank=True, help_text="seconds and bytes, such as {\"wall_seconds\": 30}")
+    limits = models.JSONField(default=dict, blank=True, help_text='seconds and bytes, such as {"wall_seconds": 30}')
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["owner", "name"], name="agent_name_per_owner")]
@@ -76,11 +80,6 @@ class Agent(OwnedDocument):
         errors += agent_spec.limits_problems(self.limits, _ceilings())
         raise_all(errors)
         refuse_cycle(self.pk, self.intended("gofannon_agents"))
-
-    def used_by(self) -> list[str]:
-        callers = AgentRow.objects.filter(field="gofannon_agents", value=self.pk).values_list("document_id", flat=True)
-        deployments = self.deployments.values_list("pk", flat=True)
-        return [*(f"agents/{pk}" for pk in callers), *(f"deployments/{pk}" for pk in deployments)]
 
 
 class AgentRow(ListRow):

@@ -5,7 +5,6 @@ from typing import Any
 from django.db import models
 
 from agents import specs
-from agents.models.parts import users_of
 from billing.models import OwnedDocument
 from gofannon.lib.documents import ListRow
 
@@ -33,9 +32,6 @@ class Guardrail(OwnedDocument):
 
     def check_document(self, actor: Any) -> None:
         specs.parse_guardrail(self.type, self.config)
-
-    def used_by(self) -> list[str]:
-        return users_of("Agent", "guardrail_ids", self.pk)
 
 
 class GuardrailRow(ListRow):

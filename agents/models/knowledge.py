@@ -6,7 +6,7 @@ from typing import Any, Self
 from django.db import models
 
 from agents import specs
-from agents.models.parts import require_staff, users_of
+from agents.models.parts import require_staff
 from agents.models.token import TokenHolder
 from gofannon.lib.documents import Document, DocumentQuerySet, ListRow
 from gofannon.lib.errors import ApiError, raise_all
@@ -50,9 +50,6 @@ class KnowledgeSource(TokenHolder):
             require_staff(actor, "connections to other databases", "type")
         specs.parse_knowledge(self.type, self.connection_config)
         self.check_tokens(actor)
-
-    def used_by(self) -> list[str]:
-        return users_of("Agent", "knowledge_source_ids", self.pk)
 
 
 class KnowledgeSourceRow(ListRow):

@@ -5,7 +5,7 @@ from typing import Any
 from django.db import models
 
 from agents import specs
-from agents.models.parts import require_staff, users_of
+from agents.models.parts import require_staff
 from agents.models.token import TokenHolder
 from gofannon.lib.documents import ListRow
 
@@ -45,9 +45,6 @@ class McpServer(TokenHolder):
             require_staff(actor, "programs on this machine", "transport_type")
         specs.parse_mcp(self.transport_type, self.connection_config)
         self.check_tokens(actor)
-
-    def used_by(self) -> list[str]:
-        return users_of("Agent", "mcp_server_ids", self.pk)
 
 
 class McpServerRow(ListRow):

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.apps import apps
 from django.db import models
 
 from agents import specs
@@ -48,11 +47,6 @@ class Provider(TokenHolder):
         others = Provider.objects.filter(owner_id=self.owner_id, is_default=True).exclude(pk=self.pk)
         if self.is_default and (other := others.first()):
             raise Conflict(f"{other.name} is the default already", code="duplicate", path="is_default")
-
-    def used_by(self) -> list[str]:
-        agents: Any = apps.get_model("agents", "Agent")
-        keys = agents.objects.filter(provider_id=self.pk).order_by("pk").values_list("pk", flat=True)
-        return [f"agents/{key}" for key in keys]
 
 
 class ProviderRow(ListRow):

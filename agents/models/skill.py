@@ -2,7 +2,6 @@
 
 from django.db import models
 
-from agents.models.parts import users_of
 from billing.models import OwnedDocument
 from gofannon.lib.documents import ListRow
 
@@ -13,7 +12,9 @@ class Skill(OwnedDocument):
     LISTS = ("tags",)
     PREFETCHES = ("versions",)
 
-    name = models.CharField(max_length=255, db_index=True, help_text="lower case and hyphens where it is to travel as SKILL.md")
+    name = models.CharField(
+        max_length=255, db_index=True, help_text="lower case and hyphens where it is to travel as SKILL.md"
+    )
     description = models.CharField(max_length=1024, blank=True)
     instructions = models.TextField(blank=True, help_text="Markdown")
 
@@ -24,9 +25,6 @@ class Skill(OwnedDocument):
         """Every edit leaves a version behind."""
         fields = {"description": self.description, "instructions": self.instructions, "name": self.name}
         SkillVersion.objects.get_or_create(skill=self, number=self.version, defaults=fields)
-
-    def used_by(self) -> list[str]:
-        return users_of("Agent", "skill_ids", self.pk)
 
 
 class SkillRow(ListRow):

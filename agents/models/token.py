@@ -7,8 +7,8 @@ from django.db import models
 from agents import specs
 from agents.models.parts import users_of
 from billing.models import OwnedDocument, OwnedQuerySet, Visibility
-from gofannon.lib.crypto import SealedField, mask, seal
 from gofannon.lib.errors import ApiError, raise_all
+from gofannon.lib.sealed import SealedField, mask, seal
 
 
 class TokenQuerySet(OwnedQuerySet):

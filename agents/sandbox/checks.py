@@ -71,7 +71,7 @@ class _State:
 
     def __init__(self) -> None:
         self.cache_dir: Path | None = None
-        self.lock = threading.Lock()
+        self.lock, self.table_lock = threading.Lock(), threading.Lock()
         self.short: dict[Runtime, RuntimeStatus] = {}
         self.escaped: dict[Runtime, list[str]] = {}
 
@@ -80,7 +80,7 @@ state = _State()
 
 
 def _after_fork() -> None:
-    state.lock = threading.Lock()
+    state.lock, state.table_lock = threading.Lock(), threading.Lock()
     state.short.clear()
 
 
@@ -112,7 +112,8 @@ def _short_check(runtime: Runtime) -> RuntimeStatus:
     if runtime == "cpython":
         checks["zygote"] = engines.zygote.get().started
     else:
-        checks["bubblewrap"] = engines.bubblewrap_gap() or "in use"
+        gap = engines.bubblewrap_gap()
+        checks["bubblewrap"] = f"{gap}; monty works without namespaces" if gap else "in use"
     return RuntimeStatus(not wrong, f"not contained: {'; '.join(wrong)}" if wrong else "", checks)
 
 
@@ -194,7 +195,7 @@ def verify(runtime: Runtime) -> RuntimeStatus:
     short = short_check(runtime)
     if not short.available:
         return short
-    with state.lock:
+    with state.table_lock:
         if runtime not in state.escaped:
             state.escaped[runtime] = _table_verdict(runtime)
     return _judged(short, state.escaped[runtime])

@@ -4,7 +4,7 @@ import json
 import select
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import pydantic_monty as pm
 
@@ -16,6 +16,8 @@ from .monty_workers import MontyWorkers
 from .source import EntryPoint, entry_point
 from .specs import ErrorCode, Host, HostCall, Job, Outcome, Problem, SandboxError
 from .watchdog import Watch, Watchdog
+
+T = TypeVar("T")
 
 _TICK_SECONDS = 0.2
 # After these a worker may serve another run.
@@ -56,6 +58,7 @@ class _Feed:
         self._made = 0
         self.printed = bytearray()
         self.breach: SandboxError | None = None
+        self.host_error: BaseException | None = None
 
     def run(self, session: pm.MontySession) -> Any:
         """Run the code to its end; the final value. Raises monty's errors, and the host's own."""
@@ -105,7 +108,8 @@ class _Feed:
         if self._made > limit:
             self.breach = SandboxError("host_call_limit", f"more than {limit} host calls")
             raise _Ended
-        answer = self._calls.make(HostCall(self._made, name, arguments), waits=not self._entry.is_async)
+        call = HostCall(self._made, name, arguments)
+        answer = self._ask(lambda: self._calls.make(call, waits=not self._entry.is_async))
         if not isinstance(answer, UnderWay):
             return step.resume(_settlement(answer))
         self._ids[self._made] = step.call_id
@@ -113,6 +117,14 @@ class _Feed:
             return step.resume({"future": ...})
         (settlement,) = self._settled().values()
         return step.resume(settlement)
+
+    def _ask(self, host: Callable[[], T]) -> T:
+        """Keep what the host raises apart from what the interpreter's client raises."""
+        try:
+            return host()
+        except BaseException as error:
+            self.host_error = error
+            raise _Ended from error
 
     def _call_of(self, step: Any) -> tuple[str, dict[str, Any]]:
         if step.function_name == monty_source.TOOL_CALL:
@@ -132,7 +144,7 @@ class _Feed:
             if self._watch.ended_by:
                 raise _Ended
             if poll.poll(self._clock.next_end(_TICK_SECONDS) * 1000 + 1):
-                replies = self._calls.replies()
+                replies = self._ask(self._calls.replies)
                 settled = {self._ids.pop(reply["id"]): _settlement(reply) for reply in replies}
             settled |= self._clock.ended()
         return settled
@@ -155,6 +167,16 @@ def _settlement(reply: dict[str, Any]) -> Any:
     return {"exc_type": "RuntimeError", "message": f"{error['code']}: {error['message']}"}
 
 
+def _ending(code: ErrorCode, job: Job) -> SandboxError:
+    """The error of a run that was ended from outside."""
+    messages: dict[str, str] = {
+        "cancelled": "the run was cancelled",
+        "time_limit": f"the run took longer than {job.limits.wall_seconds:g} s",
+        "cpu_limit": f"the code used more than {job.limits.cpu_seconds:g} s of CPU",
+    }
+    return SandboxError(code, messages[code])
+
+
 def _failure(error: pm.MontyError, job: Job) -> SandboxError:
     """Name what the interpreter raised; only the agent's own lines are shown."""
     if isinstance(error, pm.MontySyntaxError):
@@ -164,7 +186,7 @@ def _failure(error: pm.MontyError, job: Job) -> SandboxError:
     message = reports.shortened(error.display("type-msg"))
     code: ErrorCode = "code_error"
     if message.startswith("TimeoutError: feed time limit exceeded"):
-        return SandboxError("cpu_limit", f"the code used more than {job.limits.cpu_seconds:g} s of CPU")
+        return _ending("time_limit", job)
     if message.startswith("MemoryError"):
         code = "memory_limit"
     elif _OUTSIDE_SUBSET in message:
@@ -200,10 +222,10 @@ def _drive(feed: _Feed, session: pm.MontySession, watch: Watch, job: Job) -> tup
     except (ValueError, RecursionError, OverflowError) as caught:
         # The client could not make a Python value of what came, such as an integer of more than 4300 digits.
         output, error = None, SandboxError("not_json", f"output: {reports.shortened(str(caught))}")
-    if watch.ended_by == "cancelled":
-        return None, SandboxError("cancelled", "the run was cancelled")
+    if feed.host_error is not None:
+        raise feed.host_error
     if watch.ended_by:
-        return None, SandboxError("time_limit", f"the run took longer than {job.limits.wall_seconds:g} s")
+        return None, _ending(watch.ended_by, job)
     return (output, error) if feed.breach is None else (None, feed.breach)
 
 
@@ -228,7 +250,7 @@ def execute(workers: MontyWorkers, watchdog: Watchdog, job: Job, host: Host, can
     except (OSError, pm.MontyError, TimeoutError) as error:
         return ended(SandboxError("sandbox_failed", f"the sandbox could not start: {error}"))
     deadline = started + job.limits.wall_seconds
-    watch = Watch(worker.pidfd, deadline, cancelled, worker.usage.update)
+    watch = Watch(worker.pidfd, deadline, cancelled, worker.usage.update, job.limits.cpu_seconds)
     calls = HostCalls(host, job.tools)
     feed = _Feed(job, entry, calls, watch)
     watchdog.add(watch)

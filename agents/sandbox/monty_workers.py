@@ -1,10 +1,11 @@
 """monty's worker processes, in bubblewrap where that works, and what they used.
 
-A start costs 8 ms of CPU and a run 0.5 ms, so a worker serves a few runs one after the other, each in a session of
+A start costs 20 ms of CPU and a run 0.5 ms, so a worker serves a few runs one after the other, each in a session of
 its own; one whose run broke a limit or ended strangely serves no other.
 """
 
 import os
+import select
 import shutil
 import signal
 import stat
@@ -20,13 +21,14 @@ from typing import Any
 import pydantic_monty as pm
 from pydantic_monty._binary import find_monty_binary
 
-from .spawn import Spawner
+from .spawn import Spawner, interpreter
 from .specs import Job
 
 _MOST_WORKERS = 64
 _RUNS_PER_WORKER = 16
 _SUSPENSIONS_BESIDE_CALLS = 100_000
 _START_SECONDS = 20.0
+_END_SECONDS = 5.0
 
 # Clients that a fork copied: dropping one would end the parent's workers, and none can be started beside it, for
 # the threads of its runtime stayed with the parent.
@@ -37,41 +39,49 @@ class Usage:
     """What a run used of its worker: CPU seconds and peak resident bytes; zeros where the kernel does not tell."""
 
     def __init__(self, pid: int) -> None:
-        self._process = Path(f"/proc/{pid}")
+        self.process = Path(f"/proc/{pid}")
         self._before = self._processor_seconds()
         self.cpu_seconds = 0.0
         self.peak_bytes = 0
         with suppress(OSError):
-            (self._process / "clear_refs").write_text("5")  # forget the peak of earlier runs
+            (self.process / "clear_refs").write_text("5")  # forget the peak of earlier runs
 
     def _processor_seconds(self) -> float:
         with suppress(OSError, ValueError):
-            threads = (self._process / "task").iterdir()
+            threads = (self.process / "task").iterdir()
             return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads) / 1e9
         return 0.0
 
-    def update(self) -> None:
-        """Read a living worker's figures; keeps the last ones of a dead one."""
+    def update(self) -> float:
+        """Read a living worker's figures, keep the last ones of a dead one; the CPU seconds."""
         self.cpu_seconds = max(self.cpu_seconds, self._processor_seconds() - self._before)
         with suppress(OSError, StopIteration):
-            lines = (self._process / "status").read_text().splitlines()
+            lines = (self.process / "status").read_text().splitlines()
             peak = next(line for line in lines if line.startswith("VmHWM:"))
             self.peak_bytes = int(peak.split()[1]) << 10
+        return self.cpu_seconds
 
 
 @dataclass(slots=True)
 class Worker:
-    """A worker checked out for one run. `pidfd` is what to kill."""
+    """A worker checked out for one run. `pidfd` is the interpreter's own process: what to kill."""
 
     session: pm.MontySession
     pidfd: int
     usage: Usage
+
+    def wait_dead(self, seconds: float) -> bool:
+        """Whether the process has ended, waiting so long for it."""
+        poll = select.poll()
+        poll.register(self.pidfd, select.POLLIN)
+        return bool(poll.poll(seconds * 1000))
 
     def close(self, *, reusable: bool) -> None:
         """Give the worker back, or end it."""
         if not reusable:
             with suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
+            self.wait_dead(_END_SECONDS)  # or else the client would keep it for the next run
         os.close(self.pidfd)
         # A killed worker's session may complain that it was never finished.
         with suppress(pm.MontyError, RuntimeError):
@@ -114,14 +124,23 @@ def _quoted(words: list[str]) -> str:
     return " ".join("'" + word.replace("'", "'\\''") + "'" for word in words)
 
 
-class Launcher:
-    """The program that stands in for monty's: a script that enters bubblewrap first, in a directory of ours."""
+def plain_command(binary: str) -> list[str]:
+    """The command line without namespaces: an empty environment, no privileges, no life beyond the parent's."""
+    setpriv = shutil.which("setpriv")
+    before = [setpriv, "--pdeathsig", "KILL", "--no-new-privs"] if setpriv else []
+    if setpriv and os.geteuid() == 0:
+        before += ["--bounding-set", "-all", "--inh-caps", "-all"]
+    return [*before, shutil.which("env") or "/usr/bin/env", "-i", binary]
 
-    def __init__(self, bwrap: str) -> None:
+
+class Launcher:
+    """The program that stands in for monty's: a script in a directory of ours that runs a command around it."""
+
+    def __init__(self, command: list[str]) -> None:
         self.directory = tempfile.mkdtemp(prefix="sandbox-")
         self.path = os.path.join(self.directory, "monty")
-        command = confining_command(bwrap, monty_binary())
-        Path(self.path).write_text(f'#!/bin/sh\nexec {_quoted(command)} "$@"\n')
+        first = [interpreter(), "-I", "-S", "-B", str(Path(__file__).parent / "inside" / "launch.py")]
+        Path(self.path).write_text(f'#!/bin/sh\nexec {_quoted([*first, *command])} "$@"\n')
         os.chmod(self.path, stat.S_IRWXU)
 
     def close(self) -> None:
@@ -139,20 +158,20 @@ class MontyWorkers:
         self._pool: pm.Monty | None = None
         self._launcher: Launcher | None = None
 
+    def _command(self) -> list[str]:
+        program = bubblewrap() if self._confined else None
+        if self._confined and program is None:
+            raise OSError("bubblewrap is not installed")
+        return confining_command(program, monty_binary()) if program else plain_command(monty_binary())
+
     def _start_pool(self) -> pm.Monty:
         if _of_parents:
             raise OSError("this process was forked from one that had used monty already")
         with self._lock:
             if self._pool is None:
-                program = None
-                if self._confined:
-                    bwrap = bubblewrap()
-                    if bwrap is None:
-                        raise OSError("bubblewrap is not installed")
-                    self._launcher = Launcher(bwrap)
-                    program = self._launcher.path
+                self._launcher = Launcher(self._command())
                 pool: pm.Monty = pm.Monty(
-                    binary_path=program,
+                    binary_path=self._launcher.path,
                     min_processes=0,
                     max_processes=_MOST_WORKERS,
                     max_checkouts_per_worker=_RUNS_PER_WORKER,
@@ -163,21 +182,23 @@ class MontyWorkers:
             return self._pool
 
     def start(self, job: Job) -> Worker:
-        """A worker for a job; raises OSError, MontyError, TimeoutError."""
-        pool = self._start_pool()
+        """A living worker for a job; raises OSError, MontyError, TimeoutError."""
+        worker = self._check_out(job)
+        if worker.wait_dead(0):  # killed while it was idle
+            worker.close(reusable=False)
+            worker = self._check_out(job)
+        return worker
+
+    def _check_out(self, job: Job) -> Worker:
         limits = job.limits
-        session = pool.checkout(
+        session = self._start_pool().checkout(
             script_name="<agent>",
             limits={
-                "max_feed_duration_secs": limits.cpu_seconds,
+                "max_feed_duration_secs": limits.wall_seconds,
                 "max_memory": limits.memory_bytes,
                 "max_suspensions": limits.host_calls + _SUSPENSIONS_BESIDE_CALLS,
             },
-            os_policy={
-                "datetime": "call_host",
-                "sleep": "call_host",
-                "random_start": {"seed": job.seed},
-            },
+            os_policy={"datetime": "call_host", "sleep": "call_host", "random_start": {"seed": job.seed}},
         )
         # A worker dies with the thread that started it.
         self._spawner().call(session.__enter__)
@@ -185,7 +206,7 @@ class MontyWorkers:
         if pid is None:
             raise OSError("monty's worker has no process id")
         inner = _only_child(pid) if self._confined else pid
-        return Worker(session, os.pidfd_open(pid), Usage(inner))
+        return Worker(session, os.pidfd_open(inner), Usage(inner))
 
     def forget(self) -> None:
         """After a fork of the process: the pool belongs to the parent."""

@@ -81,11 +81,11 @@ def interpreter() -> str:
 class Zygote:
     """A running confined interpreter; `started` tells what confinement it reported."""
 
-    def __init__(self, spawner: Spawner) -> None:
+    def __init__(self, spawner: Spawner, executable: str | None = None) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._control = ours
         self._sending = threading.Lock()
-        command = [interpreter(), "-s", "-P", "-S", "-B", "-X", "utf8", "-c", _BOOTSTRAP]
+        command = [executable or interpreter(), "-s", "-P", "-S", "-B", "-X", "utf8", "-c", _BOOTSTRAP]
         command += [str(Path(__file__).parent), str(theirs.fileno())]
         with theirs:
             self.process = spawner.call(
@@ -152,8 +152,8 @@ class Zygote:
 class ZygoteKeeper:
     """Hands out the process's zygote, making a new one after a death or a fork of the process."""
 
-    def __init__(self, spawner: Callable[[], Spawner]) -> None:
-        self._spawner = spawner
+    def __init__(self, spawner: Callable[[], Spawner], executable: str | None = None) -> None:
+        self._spawner, self._executable = spawner, executable
         self._lock = threading.Lock()
         self._zygote: Zygote | None = None
 
@@ -164,7 +164,7 @@ class ZygoteKeeper:
                 self._zygote.close()
                 self._zygote = None
             if self._zygote is None:
-                self._zygote = Zygote(self._spawner())
+                self._zygote = Zygote(self._spawner(), self._executable)
             return self._zygote
 
     def start(self, limits: Limits) -> Ends:

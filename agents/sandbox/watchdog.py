@@ -1,4 +1,7 @@
-"""Ends monty's workers at their deadline or on request: their runs block inside the interpreter's own client."""
+"""Ends monty's workers at their limits of time or on request: their runs block inside the interpreter's own client.
+
+CPU time is counted here and not by monty, whose own limit runs on the wall clock and so strikes on a busy machine.
+"""
 
 import signal
 import threading
@@ -14,12 +17,13 @@ _TICK_SECONDS = 0.1
 
 @dataclass(slots=True)
 class Watch:
-    """One run under watch; `ended_by` says why its worker was killed."""
+    """One run under watch; `deadline` is monotonic, `ended_by` says why its worker was killed."""
 
     pidfd: int
     deadline: float
     cancelled: Callable[[], bool]
-    before_kill: Callable[[], None]
+    used_cpu: Callable[[], float]
+    cpu_seconds: float
     ended_by: ErrorCode | None = None
     over: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -29,13 +33,15 @@ class Watch:
         with self.lock:
             if self.over or self.ended_by:
                 return
+            used = self.used_cpu()
             if self.cancelled():
                 self.ended_by = "cancelled"
             elif time.monotonic() >= self.deadline:
                 self.ended_by = "time_limit"
+            elif used >= self.cpu_seconds:
+                self.ended_by = "cpu_limit"
             else:
                 return
-            self.before_kill()
             with suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
 

@@ -10,6 +10,7 @@ from billing import actions
 from billing.document_admin import DocumentAdmin, DocumentForm
 from billing.models import AccessKey, User
 from billing.models.access_key import DEFAULT_SCOPES, SCOPES
+from gofannon.lib.errors import ApiError
 
 
 class AccessKeyForm(DocumentForm):
@@ -24,7 +25,6 @@ class AccessKeyAdmin(DocumentAdmin):
 
     form = AccessKeyForm
     list_display = ("name", "user", "hint", "expires_at", "last_used_at", "revoked_at")
-    list_select_related = ("user",)
     search_fields = ("name", "hint", "user__username")
     autocomplete_fields = ("user",)
     actions = ["revoke_selected"]
@@ -44,6 +44,12 @@ class AccessKeyAdmin(DocumentAdmin):
 
     def make_document(self, request: HttpRequest, values: dict[str, Any]) -> AccessKey:
         user = User.objects.get(pk=values.pop("user_id"))
+        maker: Any = request.user
+        if user.pk != maker.pk and not maker.is_superuser:
+            # Whoever holds a key is its user.
+            raise ApiError(
+                "only a superuser makes keys for others", code="permission_denied", path="user_id", status=403
+            )
         key, secret = actions.create_access_key(user=user, **values)
         messages.warning(request, f"The new key, shown this once: {secret}")
         return key

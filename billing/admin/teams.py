@@ -28,7 +28,6 @@ class MembershipInline(TabularInline):  # type: ignore[misc]
 class TeamAdmin(DocumentAdmin):
     form = TeamForm
     list_display = ("name", "owner", "version", "created_at")
-    list_select_related = ("owner",)
     search_fields = ("name",)
     autocomplete_fields = ("owner",)
     inlines = (MembershipInline,)

@@ -8,7 +8,6 @@ from gofannon.lib import money
 @admin.register(UsageEntry)
 class UsageEntryAdmin(HistoryAdmin):
     list_display = ("user", "seq", "timestamp", "cost", "agent_id", "session_id")
-    list_select_related = ("user",)
     list_filter = ("timestamp",)
     search_fields = ("user__username", "agent_id", "session_id")
     ordering = ("-pk",)

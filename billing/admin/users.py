@@ -60,7 +60,7 @@ class UserAdmin(DocumentAdmin, DjangoUserAdmin):  # type: ignore[misc, type-arg]
     filter_horizontal = ("groups",)
     inlines = (ProviderKeyInline, AccessKeyInline)
     powers = ("is_staff", "is_superuser", "groups")
-    readonly_fields = (
+    readonly_fields = (  # type: ignore[misc]
         *DocumentAdmin.readonly_fields,
         "provider",
         "password_page",
@@ -75,7 +75,7 @@ class UserAdmin(DocumentAdmin, DjangoUserAdmin):  # type: ignore[misc, type-arg]
         ("Plan", {"fields": ("plan", "monthly_allowance", "spend_remaining")}),
     )
     fieldsets = (
-        *add_fieldsets[:1],
+        (None, {"fields": ("username", "display_name", "email", "picture_url")}),
         ("Sign-in", {"fields": ("password_page", "provider", "last_login", "is_active", *powers)}),
         (
             "Plan",

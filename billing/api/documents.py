@@ -90,9 +90,7 @@ class DocumentViewSet(viewsets.ModelViewSet[Any]):
         return self.rendered(rows.for_wire().get(pk=document.pk))
 
     def change(self, document: Any, values: dict[str, Any], expected: int | None) -> None:
-        documents.update_document(
-            actor=self.request.user, document=document, values=values, expected_version=expected
-        )
+        documents.update_document(actor=self.request.user, document=document, values=values, expected_version=expected)
 
     def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         self.remove(self.editable(), expected_version(request))

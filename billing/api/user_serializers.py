@@ -13,6 +13,11 @@ from gofannon.lib.rest.fields import InstantField, UsdField
 from gofannon.lib.rest.serializers import DocumentSerializer, Section, StrictSerializer
 
 _MASK = {"type": ["string", "null"], "description": "shown masked (`sk-...9f2c`); null removes the key"}
+API_KEYS = {
+    "type": "object",
+    "properties": {provider_key.wire_name(name): _MASK for name in provider_key.KNOWN},
+    "additionalProperties": _MASK,
+}
 
 
 class OptionalText(serializers.CharField):
@@ -85,13 +90,7 @@ class UsageInfo(Section):
     last_reset = InstantField()
 
 
-@extend_schema_field(
-    {
-        "type": "object",
-        "properties": {provider_key.wire_name(name): _MASK for name in provider_key.KNOWN},
-        "additionalProperties": _MASK,
-    }
-)
+@extend_schema_field(API_KEYS)
 class ApiKeysField(serializers.Field[Any, Any, Any, Any]):
     """`{"openai_api_key": mask or null, ...}`. A mask that comes back keeps its key, null removes it."""
 

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 
 from billing import actions
 from billing.api.documents import DocumentViewSet
-from billing.api.user_serializers import ApiKeySerializer, UsageEntrySerializer, UserSerializer, masks
+from billing.api.user_serializers import API_KEYS, ApiKeySerializer, UsageEntrySerializer, UserSerializer, masks
 from billing.models import User
 from gofannon.lib.errors import ApiError, NotFound
 from gofannon.lib.rest.children import ChildPages
@@ -72,7 +72,7 @@ class UserViewSet(ChildPages, DocumentViewSet):
         """All entries, oldest first, in pages."""
         return self.child_page("usage", UsageEntrySerializer)
 
-    @extend_schema(responses={200: UserSerializer().fields["api_keys"]})
+    @extend_schema(operation_id="users_api_keys_list", responses={200: API_KEYS})
     @action(detail=True, url_path="api-keys")
     def api_keys(self, request: Request, pk: str) -> Response:
         """The masked keys, as the user's document shows them."""

@@ -35,7 +35,7 @@ class AccessKey(Document):
     revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
 
-    objects = AccessKeyQuerySet.as_manager()
+    objects = AccessKeyQuerySet.as_manager()  # type: ignore[misc]
 
     @staticmethod
     def fresh_secret() -> str:

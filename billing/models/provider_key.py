@@ -1,13 +1,12 @@
 """A user's own key of a model provider: sealed, shown masked, it takes precedence over the platform's."""
 
 import re
-from typing import Self
 
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
-from gofannon.lib import crypto
+from gofannon.lib import sealed
 
 # Shown for every user, set or not; others appear once they are set.
 KNOWN = ("openai", "anthropic", "gemini", "perplexity")
@@ -47,7 +46,7 @@ def problem(value: object) -> str | None:
 class ProviderKey(models.Model):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="provider_keys")
     provider = models.CharField(max_length=40, help_text="openai, anthropic, gemini, perplexity, ...")
-    value = crypto.SealedField(editable=False)
+    value = sealed.SealedField(editable=False)
     hint = models.CharField(max_length=40, help_text="the masked key")
     created_at = models.DateTimeField(default=timezone.now)
 
@@ -58,8 +57,8 @@ class ProviderKey(models.Model):
         return f"{self.provider} {self.hint}"
 
     @classmethod
-    def put(cls, user_id: str, provider: str, secret: str) -> Self:
+    def put(cls, user_id: str, provider: str, secret: str) -> "ProviderKey":
         """Stores the user's key of the provider in the place of the last one."""
-        values = {"value": crypto.seal(secret), "hint": crypto.mask(secret), "created_at": timezone.now()}
-        key, _ = cls._default_manager.update_or_create(user_id=user_id, provider=provider, defaults=values)
+        values = {"value": sealed.seal(secret), "hint": sealed.mask(secret), "created_at": timezone.now()}
+        key, _ = cls.objects.update_or_create(user_id=user_id, provider=provider, defaults=values)
         return key

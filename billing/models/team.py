@@ -35,7 +35,7 @@ class Team(Document):
     name = models.CharField(max_length=255, db_index=True)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="owned_teams", db_constraint=False)
 
-    objects = TeamQuerySet.as_manager()
+    objects = TeamQuerySet.as_manager()  # type: ignore[misc]
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["owner", "name"], name="team_name_per_owner")]

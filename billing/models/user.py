@@ -1,6 +1,6 @@
 """Users: who they are, what they may spend."""
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.hashers import make_password
@@ -62,9 +62,9 @@ class User(Document, AbstractBaseUser, PermissionsMixin):
     usage_count = models.PositiveBigIntegerField(default=0, editable=False)
 
     USERNAME_FIELD = "username"
-    REQUIRED_FIELDS: list[str] = []
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
 
-    objects = UserManager()
+    objects = UserManager()  # type: ignore[misc]
 
     class Meta:
         ordering = ["-created_at"]

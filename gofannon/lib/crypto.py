@@ -1,68 +1,18 @@
-"""Secrets at rest: MultiFernet (AES-128-CBC with HMAC-SHA256). The newest key encrypts, every key decrypts.
+"""Opening secrets. The modules that may import this one are an allow-list in the import contracts."""
 
-A sealed value is opaque: it prints as its mask, and `reveal` alone opens it. The modules that may call `reveal` are an
-allow-list in the import contracts.
-"""
-
-from dataclasses import dataclass
-from functools import cache
-from typing import Any
-
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.fernet import InvalidToken
 from django.conf import settings
-from django.db import models
+
+from gofannon.lib.sealed import Sealed, fernet_of
 
 
 class WrongKeyError(RuntimeError):
     """None of ENCRYPTION_KEYS opens the value: the keys were lost or replaced without rotation."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sealed:
-    """An encrypted secret. Never holds the plain text."""
-
-    token: str
-
-    def __repr__(self) -> str:
-        return "Sealed(...)"
-
-    __str__ = __repr__
-
-
-@cache
-def _fernet(keys: tuple[str, ...]) -> MultiFernet:
-    return MultiFernet([Fernet(key.strip()) for key in keys])
-
-
-def seal(secret: str) -> Sealed:
-    return Sealed(_fernet(tuple(settings.ENCRYPTION_KEYS)).encrypt(secret.encode()).decode())
-
-
 def reveal(sealed: Sealed) -> str:
     """The plain secret. Raises WrongKeyError where no key fits."""
     try:
-        return _fernet(tuple(settings.ENCRYPTION_KEYS)).decrypt(sealed.token.encode()).decode()
+        return fernet_of(tuple(settings.ENCRYPTION_KEYS)).decrypt(sealed.token.encode()).decode()
     except InvalidToken as error:
         raise WrongKeyError("a stored secret cannot be opened with ENCRYPTION_KEYS") from error
-
-
-def mask(secret: str) -> str:
-    """`sk-...9f2c`: enough to recognise a secret, too little to guess it; short ones show nothing but dots."""
-    if len(secret) < 16:
-        return "..."
-    return f"{secret[:3]}...{secret[-4:]}"
-
-
-class SealedField(models.TextField[Sealed, Sealed]):
-    """A column that holds the encrypted token and hands out `Sealed`."""
-
-    def from_db_value(self, value: str | None, expression: Any, connection: Any) -> Sealed | None:
-        return None if value is None else Sealed(value)
-
-    def get_prep_value(self, value: Any) -> Any:
-        if isinstance(value, str) and value:
-            raise TypeError("a secret is sealed before it is stored")
-        return value.token if isinstance(value, Sealed) else value
-
-    def to_python(self, value: Any) -> Any:
-        return value

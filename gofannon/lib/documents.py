@@ -109,12 +109,16 @@ class Document(models.Model):
         return []
 
     _changing: frozenset[str] | None = None
+    _pending_lists: dict[str, list[str]] | None = None
+
+    def begin_edit(self, lists: dict[str, list[str]], changing: Iterable[str] | None = None) -> None:
+        """Tells `check_document` what is about to be stored: the new lists, and which fields of a stored document."""
+        self._pending_lists = lists
+        self._changing = None if changing is None else frozenset(changing)
 
     def changing(self, field: str) -> bool:
         """Whether the edit under way sets the field anew; always so for a new document."""
         return self._changing is None or field in self._changing
-
-    _pending_lists: dict[str, list[str]] | None = None
 
     def intended(self, field: str) -> list[str]:
         """The list `field` as the edit under way will store it."""

@@ -47,7 +47,9 @@ def test_parts_are_named_by_id_in_order(api: APIClient) -> None:
     assert (made["skill_ids"], made["gofannon_agents"]) == ([second, first], [callee])
 
 
-@pytest.mark.parametrize("field", ["mcp_server_ids", "skill_ids", "knowledge_source_ids", "guardrail_ids", "gofannon_agents"])
+@pytest.mark.parametrize(
+    "field", ["mcp_server_ids", "skill_ids", "knowledge_source_ids", "guardrail_ids", "gofannon_agents"]
+)
 def test_an_unknown_part_is_refused_with_its_place(api: APIClient, field: str) -> None:
     response = api.post("/api/agents", {"name": "a", field: ["nobody"]})
     error = response.json()["error"]
@@ -109,11 +111,19 @@ def test_get_edit_put(api: APIClient) -> None:
     assert response.json() == {**made, **changed}
 
 
-def test_who_may_what(api: APIClient, owner: User, team: Team, teammate: User, viewer: User, stranger: User, staff: User, as_: Any) -> None:
+def test_who_may_what(
+    api: APIClient, owner: User, team: Team, teammate: User, viewer: User, stranger: User, staff: User, as_: Any
+) -> None:
     agent = make_agent(owner, team_id=team.pk, visibility="team")
     url = f"/api/agents/{agent.pk}"
     answers = {}
-    for name, user in {"teammate": teammate, "viewer": viewer, "stranger": stranger, "staff": staff, "nobody": None}.items():
+    for name, user in {
+        "teammate": teammate,
+        "viewer": viewer,
+        "stranger": stranger,
+        "staff": staff,
+        "nobody": None,
+    }.items():
         client = as_(user)
         answers[name] = (client.get(url).status_code, client.patch(url, {"description": name}).status_code)
     assert answers == {
@@ -160,7 +170,9 @@ def test_a_list_costs_two_queries_at_any_length(api: APIClient, owner: User, dja
         ("def handler(): return 1", ("no_handler", 1)),
     ],
 )
-def test_check_says_what_would_stop_a_run(api: APIClient, owner: User, code: str, problem: tuple[str, int | None]) -> None:
+def test_check_says_what_would_stop_a_run(
+    api: APIClient, owner: User, code: str, problem: tuple[str, int | None]
+) -> None:
     agent = make_agent(owner, code)
     report = api.post(f"/api/agents/{agent.pk}/check").json()
     assert not report["ok"]

@@ -101,7 +101,17 @@ def test_post_makes_a_deployment_with_a_chosen_name(api: APIClient, owner: User)
 
 
 @pytest.mark.parametrize(
-    "name", ["Upper", "-dash", "a b", "x" * 64, "", "550e8400-e29b-41d4-a716-446655440000", "550e8400e29b41d4a716446655440000", "ä"]
+    "name",
+    [
+        "Upper",
+        "-dash",
+        "a b",
+        "x" * 64,
+        "",
+        "550e8400-e29b-41d4-a716-446655440000",
+        "550e8400e29b41d4a716446655440000",
+        "ä",
+    ],
 )
 def test_a_bad_name_is_refused(api: APIClient, owner: User, name: str) -> None:
     agent = make_agent(owner)

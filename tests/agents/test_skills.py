@@ -10,7 +10,8 @@ pytestmark = pytest.mark.django_db
 def make(api: APIClient, **fields: object) -> dict[str, object]:
     response = api.post("/api/skills", {"name": "a-skill", **fields})
     assert response.status_code == 201, response.json()
-    return response.json()
+    made: dict[str, object] = response.json()
+    return made
 
 
 def test_every_writable_field_is_stored_by_post(api: APIClient) -> None:
@@ -96,5 +97,3 @@ def test_a_stranger_gets_404_and_changes_nothing(api: APIClient, stranger: User,
     assert client.patch(url, {"name": "z"}).status_code == 404
     assert client.delete(url).status_code == 404
     assert Skill.objects.get().name == "a-skill"
-
-

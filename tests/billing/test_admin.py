@@ -2,7 +2,7 @@ import re
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.test import Client
 
 from agents.models import Skill
@@ -103,8 +103,6 @@ def test_deleting_a_user_anonymises(admin: Client, owner: User) -> None:
 
 
 def test_staff_that_is_no_superuser_gives_no_powers(client: Client, owner: User, staff: User) -> None:
-    from django.contrib.auth.models import Permission
-
     helper = UserFactory.create(username="helper", is_staff=True)
     helper.user_permissions.set(Permission.objects.filter(content_type__model="user"))
     client.force_login(helper)
@@ -166,6 +164,17 @@ def test_a_new_keys_secret_is_shown_once(admin: Client, owner: User) -> None:
     assert (key.user_id, key.scopes) == (owner.pk, ["read", "run"])
     for url in ("/admin/billing/accesskey/", f"/admin/billing/accesskey/{key.pk}/change/"):
         assert secret not in admin.get(url).content.decode()
+
+
+def test_only_a_superuser_makes_keys_for_others(client: Client, staff: User) -> None:
+    helper = UserFactory.create(username="helper", is_staff=True)
+    helper.user_permissions.set(Permission.objects.filter(content_type__model__in=["accesskey", "user"]))
+    client.force_login(helper)
+    sent = {"user": staff.pk, "name": "mine", "scopes": ["admin"]}
+    refused = client.post("/admin/billing/accesskey/add/", sent)
+    assert "only a superuser makes keys for others" in errors_of(refused)
+    assert not AccessKey.objects.exists()
+    assert client.post("/admin/billing/accesskey/add/", {**sent, "user": helper.pk}).status_code == 302
 
 
 def test_a_key_is_renamed_and_revoked_but_never_deleted(admin: Client, owner: User) -> None:

@@ -1,6 +1,7 @@
 from typing import Any
 
 import pytest
+from django.http import HttpResponse
 from django.test import Client, override_settings
 from django.urls import path
 from rest_framework.test import APIClient
@@ -91,7 +92,7 @@ def test_if_match(api: APIClient, etag: str, status: int) -> None:
         assert api.get(made["Location"]).json()["name"] == "x"
 
 
-def fail(request: Any) -> None:
+def fail(request: Any) -> HttpResponse:
     raise RuntimeError("the words of a fault")
 
 

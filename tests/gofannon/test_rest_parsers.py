@@ -5,7 +5,7 @@ from rest_framework.test import APIClient
 from billing.models import User
 from gofannon.lib.rest import parsers
 
-BAD = {
+BAD: dict[str, tuple[str | bytes, str]] = {
     "NUL": ('{"name": "a\\u0000b"}', "NUL"),
     "NUL in a key": ('{"a\\u0000": 1}', "NUL"),
     "half a surrogate pair": ('{"name": "\\ud800"}', "surrogate"),

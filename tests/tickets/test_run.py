@@ -92,7 +92,9 @@ def test_each_way_to_fail_has_its_code(api: APIClient, owner: User, runtime: str
     assert api.post("/api/agents/next/run", {"input": 7}).json()["output"] == 7
 
 
-@pytest.mark.parametrize("code", ["import os\ndef handler(e):\n    os._exit(0)", "import sys\ndef handler(e):\n    sys.exit()"])
+@pytest.mark.parametrize(
+    "code", ["import os\ndef handler(e):\n    os._exit(0)", "import sys\ndef handler(e):\n    sys.exit()"]
+)
 def test_code_that_ends_itself_is_named(api: APIClient, owner: User, code: str) -> None:
     deploy(owner, code, runtime="cpython")
     assert api.post("/api/agents/echo/run", {}).json()["error"]["code"] == "code_exited"
@@ -108,7 +110,9 @@ def test_a_traceback_points_at_the_agents_own_lines(api: APIClient, owner: User)
 
 
 @pytest.mark.parametrize(("code", "error"), [("def handler(:", "syntax_error"), ("x = 1", "no_handler")])
-def test_a_draft_that_cannot_run_fails_its_ticket_and_is_not_deployed(api: APIClient, owner: User, code: str, error: str) -> None:
+def test_a_draft_that_cannot_run_fails_its_ticket_and_is_not_deployed(
+    api: APIClient, owner: User, code: str, error: str
+) -> None:
     agent = make_agent(owner, code)
     response = api.post(f"/api/agents/{agent.pk}/run", {})
     assert (response.status_code, response.json()["error"]["code"]) == (422, error)
@@ -138,7 +142,9 @@ def test_a_name_resolves_through_deployments_only(api: APIClient, owner: User) -
     assert api.post("/api/agents/not-deployed/run", {}).status_code == 404
 
 
-def test_who_may_run(owner: User, team: Team, teammate: User, viewer: User, stranger: User, staff: User, as_: Any) -> None:
+def test_who_may_run(
+    owner: User, team: Team, teammate: User, viewer: User, stranger: User, staff: User, as_: Any
+) -> None:
     private = deploy(owner, name="private")
     deploy(owner, name="shared", team_id=team.pk, visibility="team")
     deploy(owner, name="open", visibility="public")

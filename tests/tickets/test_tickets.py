@@ -134,7 +134,9 @@ class TestWithoutAWorker:
         assert client.get("/api/tickets").json()["results"] == []
         assert Run.objects.get().cancel_requested_at is None
 
-    def test_a_list_costs_one_query_and_filters(self, api: APIClient, owner: User, django_assert_num_queries: Any) -> None:
+    def test_a_list_costs_one_query_and_filters(
+        self, api: APIClient, owner: User, django_assert_num_queries: Any
+    ) -> None:
         deploy(owner)
         made = [api.post("/api/tickets", {"agent_id": "echo", "input": n}).json()["_id"] for n in range(4)]
         api.post(f"/api/tickets/{made[0]}/cancel")

@@ -135,5 +135,3 @@ class RestView(RunView):
 
     def output(self, ticket: Ticket) -> Any:
         return ticket.run.output
-
-

@@ -48,9 +48,7 @@ class TicketViewSet(DocumentViewSet):
         body.is_valid(raise_exception=True)
         target = actions.find_target(actor=request.user, name=body.validated_data["agent_id"])
         rest = {name: value for name, value in body.validated_data.items() if name != "agent_id"}
-        ticket, _ = once(
-            request, lambda: actions.submit_ticket(actor=request.user, target=target, **rest), self.find
-        )
+        ticket, _ = once(request, lambda: actions.submit_ticket(actor=request.user, target=target, **rest), self.find)
         return self._accepted(ticket)
 
     @extend_schema(request=None, responses={202: TicketDocument})

@@ -1,9 +1,7 @@
 """Admin pages of documents with growing arrays."""
 
-from typing import Any, ClassVar
+from typing import Any
 
-from django.db.models import QuerySet
-from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 
@@ -13,13 +11,6 @@ from gofannon.lib.appending import newest
 
 class GrowingAdmin(DocumentAdmin):
     """The list reads none of the arrays, a document's page their newest rows and leads to all."""
-
-    # Imports keep references that lead nowhere: a join would hide such rows.
-    list_select_related = ()
-    named: ClassVar[tuple[str, ...]] = ()
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return super().get_queryset(request).prefetch_related(*self.named)
 
     def array(self, document: Any, name: str) -> str:
         """The newest rows of the array `name`, one a line, with a link to all."""
@@ -37,7 +28,6 @@ class GrowingAdmin(DocumentAdmin):
 class RowAdmin(HistoryAdmin):
     """The rows of one array."""
 
-    show_full_result_count = False
     ordering = ("-id",)
 
 

@@ -7,7 +7,6 @@ from workflows.models import Session, SessionMessage
 @admin.register(Session)
 class SessionAdmin(GrowingAdmin):
     list_display = ("__str__", "user", "agent", "message_count", "expires_at", "updated_at")
-    named = ("user", "agent")
     search_fields = ("title", "=id")
     autocomplete_fields = ("agent",)
     readonly_fields = ("id", "user_id", "newest_messages", "version", "created_at", "updated_at")

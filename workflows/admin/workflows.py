@@ -9,7 +9,6 @@ from workflows.models import Workflow, WorkflowLog, WorkflowMessage
 class WorkflowAdmin(GrowingAdmin):
     list_display = ("__str__", "agent", "owner", "status", "visibility", "updated_at")
     list_filter = ("status", "visibility", "output_format")
-    named = ("agent", "owner")
     search_fields = ("title", "=id")
     autocomplete_fields = ("agent", "owner", "team")
     readonly_fields = (

@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar
 
+import django_filters
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import mixins, serializers, viewsets
 from rest_framework.decorators import action
@@ -9,7 +10,6 @@ from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-import django_filters
 from billing.api.authentication import HasScope
 from gofannon.lib import money
 from gofannon.lib.rest.fields import AnyField, InstantField, ObjectField
@@ -125,7 +125,15 @@ class RunFilters(django_filters.FilterSet):
 
     class Meta:
         model = Run
-        fields: ClassVar[list[str]] = ["status", "kind", "agent_id", "deployment_id", "actor_id", "parent_id", "blocker"]
+        fields: ClassVar[list[str]] = [
+            "status",
+            "kind",
+            "agent_id",
+            "deployment_id",
+            "actor_id",
+            "parent_id",
+            "blocker",
+        ]
 
 
 @extend_schema(tags=["runs"])

@@ -69,7 +69,7 @@ class Session(Document):
     expires_at = models.DateTimeField(null=True, blank=True, help_text="forgotten from then on", db_index=True)
     message_count = models.PositiveBigIntegerField(default=0, editable=False)
 
-    objects = SessionQuerySet.as_manager()
+    objects = SessionQuerySet.as_manager()  # type: ignore[misc]
 
     def __str__(self) -> str:
         return self.title or self.pk

@@ -47,7 +47,7 @@ class TaskExecution(Document, Usage):
     attempts = models.PositiveIntegerField(default=0)
     response = models.JSONField(null=True, blank=True, help_text="a text, or JSON where the workflow asks for it")
 
-    objects = TaskExecutionQuerySet.as_manager()
+    objects = TaskExecutionQuerySet.as_manager()  # type: ignore[misc]
 
     class Meta:
         indexes = [

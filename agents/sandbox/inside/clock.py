@@ -45,6 +45,11 @@ _asctime, _strftime = time.asctime, time.strftime
 _RealDate, _RealDatetime = datetime.date, datetime.datetime
 
 
+def _qualified(moment: object, text: str) -> str:
+    """A date's text with the module's name before it, as C puts it before its own types only."""
+    return f"datetime.{text}" if type(moment) in _REAL else text
+
+
 class _Like(type):
     """Instances of the real classes, which C code makes, count as instances of ours."""
 
@@ -58,12 +63,18 @@ class _Like(type):
 
 
 class _Date(datetime.date, metaclass=_Like):
+    def __repr__(self) -> str:
+        return _qualified(self, super().__repr__())
+
     @classmethod
     def today(cls) -> Any:
         return cls.fromtimestamp(_time())
 
 
 class _Datetime(datetime.datetime, metaclass=_Like):
+    def __repr__(self) -> str:
+        return _qualified(self, super().__repr__())
+
     @classmethod
     def now(cls, tz: datetime.tzinfo | None = None) -> Any:
         return cls.fromtimestamp(_time(), tz)

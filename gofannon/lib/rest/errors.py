@@ -77,7 +77,9 @@ def _walk(detail: Any, path: str) -> Iterator[ApiError]:
     """The errors in DRF's nested detail, each with its dotted path."""
     if isinstance(detail, dict):
         for key, value in detail.items():
-            inner = path if key == "non_field_errors" else f"{path}[{key}]" if isinstance(key, int) else _join(path, key)
+            inner = (
+                path if key == "non_field_errors" else f"{path}[{key}]" if isinstance(key, int) else _join(path, key)
+            )
             yield from _walk(value, inner)
     elif isinstance(detail, list):
         for index, value in enumerate(detail):

@@ -74,9 +74,7 @@ def loads(text: bytes | str) -> Any:
 
 
 class StrictJSONParser(JSONParser):
-    def parse(
-        self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
-    ) -> Any:
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None) -> Any:
         # `body` keeps to DATA_UPLOAD_MAX_MEMORY_SIZE and can be read again; the bare stream does neither.
         body = stream.body if isinstance(stream, HttpRequest) else stream.read()
         return loads(body) if body.strip() else {}

@@ -42,5 +42,8 @@ class DocumentSchema(AutoSchema):
         bodies: dict[str, Any] = super()._get_response_bodies(direction)
         if not any(code.startswith(("4", "5")) for code in bodies):
             described = OpenApiResponse(ErrorDocument, "A refusal")
-            bodies["4XX"] = self._get_response_for_code(described, "4XX", ["application/json"])
+            shape = self._get_response_for_code(  # type: ignore[no-untyped-call]
+                described, "4XX", ["application/json"]
+            )
+            bodies["4XX"] = shape
         return bodies

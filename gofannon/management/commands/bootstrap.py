@@ -56,7 +56,7 @@ def ensure_access_key(admin: User) -> Path:
         digest = AccessKey.digest_of(path.read_text(encoding="utf-8").strip())
         if AccessKey.objects.filter(digest=digest, revoked_at=None).exists():
             return path
-    key, secret = create_access_key(user=admin, name="bootstrap", scopes=list(SCOPES))
+    _, secret = create_access_key(user=admin, name="bootstrap", scopes=list(SCOPES))
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         os.fchmod(file.fileno(), 0o600)

@@ -9,7 +9,7 @@ BAD = [
     "import json\ndef handler(event):\n    json.dumps = None\n    return 1",
     "import builtins\nbuiltins.len = None\ndef handler(event):\n    return 1",
     "import sys\ndef handler(event):\n    sys.modules.clear()\n    return 1",
-    "import os\ndef handler(event):\n    for fd in range(0, 64):\n        try: os.close(fd)\n        except OSError: pass",
+    "import os\ndef handler(event):\n    os.closerange(0, 64)",
     "import gc, types\ndef handler(event):\n    for o in gc.get_objects():\n"
     "        if type(o) is dict and '__name__' in o and o is not globals(): o.clear()",
     "import os\ndef handler(event):\n    os._exit(0)",

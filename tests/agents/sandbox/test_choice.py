@@ -27,12 +27,12 @@ def test_auto_takes_monty_where_only_that_holds(monty: None, without_cpython: No
 
 
 def test_auto_says_what_is_missing(monty: None, without_cpython: None) -> None:
-    with pytest.raises(RuntimeUnavailable, match="no user namespaces here; monty: line 1: .* class inheritance"):
+    with pytest.raises(RuntimeUnavailable, match=r"no user namespaces here; monty: line 1: .* class inheritance"):
         sandbox.choose_runtime(INHERITS, "auto")
 
 
 def test_a_wanted_runtime_is_never_replaced(without_cpython: None) -> None:
-    with pytest.raises(RuntimeUnavailable, match="^cpython: no user namespaces here$"):
+    with pytest.raises(RuntimeUnavailable, match=r"^cpython: no user namespaces here$"):
         sandbox.choose_runtime(GOOD, "cpython")
 
 

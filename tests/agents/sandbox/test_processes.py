@@ -22,7 +22,7 @@ def test_a_killed_zygote_is_replaced(cpython: None) -> None:
 
 
 def test_runs_of_a_killed_zygote_are_the_sandboxs_failure(cpython: None) -> None:
-    threading.Timer(0.3, lambda: engines.zygote.get().process.kill()).start()
+    threading.Timer(0.3, engines.zygote.get().process.kill).start()
     error = run(FOREVER).error
     assert error is not None
     assert (error.code, error.permanent) == ("sandbox_failed", False)
@@ -100,6 +100,21 @@ engines.close()
 def test_a_fork_of_the_process_makes_its_own_zygote(cpython: None) -> None:
     result = script(FORK)
     assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_a_monty_worker_gets_nothing_of_its_parents(monty: None) -> None:
+    read, write = os.pipe()
+    os.set_inheritable(write, True)
+    sandbox.close()
+    worker = engines.workers().start(Job("", None))
+    process = worker.usage.process
+    inherited = [os.readlink(entry) for entry in sorted((process / "fd").iterdir())]
+    environment = (process / "environ").read_bytes()
+    worker.close(reusable=False)
+    os.close(read)
+    os.close(write)
+    assert [name.partition(":")[0] for name in inherited] == ["pipe", "pipe", "/dev/null"]
+    assert environment.split(b"\0") in ([b"PWD=/", b""], [b""])
 
 
 def test_a_run_leaves_no_descriptor_open(runtime: str) -> None:
