@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import ValidationError
-from django.db.models import Model, QuerySet
+from django.db.models import Model, QuerySet, URLField
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.defaultfilters import truncatechars
 from rest_framework.exceptions import ParseError
@@ -101,6 +101,7 @@ class Listing(ModelAdmin):  # type: ignore[misc]
     list_per_page = 50
     list_fullwidth = True
     list_select_related: tuple[str, ...] = ()
+    formfield_overrides = {URLField: {"assume_scheme": "https"}}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         named = {field.name for field in self.model._meta.concrete_fields if field.is_relation}

@@ -3,6 +3,7 @@
 Runs whatever it is told to run; whether a runtime may be used is decided in `checks`.
 """
 
+import atexit
 import os
 import subprocess
 import threading
@@ -87,4 +88,5 @@ def _bubblewrap_gap() -> str:
 
 
 engines = Engines()
+atexit.register(engines.close)  # removes the launcher's directory; the children would die anyway
 os.register_at_fork(after_in_child=engines.forget)

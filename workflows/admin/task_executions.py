@@ -8,6 +8,6 @@ from workflows.models import TaskExecution
 class TaskExecutionAdmin(HistoryAdmin):
     list_display = ("id", "workflow_id", "status", "attempts", "created_at", "completed_at")
     list_filter = ("status",)
-    search_fields = ("=id", "=workflow_id")
+    search_fields = ("=id", "=workflow__id")
     date_hierarchy = "created_at"
     ordering = ("-created_at",)
