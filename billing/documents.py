@@ -5,7 +5,7 @@ at all.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -20,6 +20,8 @@ from gofannon.lib.errors import ApiError, Conflict, InUse, PreconditionFailed, r
 from gofannon.lib.rest.errors import is_unique_violation
 
 D = TypeVar("D", bound=Document)
+# What upper apps do before a document goes: they register here when they are loaded.
+BEFORE_DELETE: list[Callable[[Document], None]] = []
 # As many users of a document are named where it cannot be deleted.
 MAX_USERS = 100
 
@@ -86,6 +88,8 @@ def delete_document(*, actor: Any, document: Document, expected_version: int | N
                 version=F("version") + 1
             ):
                 raise PreconditionFailed("the document has changed since it was read")
+            for prepare in BEFORE_DELETE:
+                prepare(document)
             document.delete()
     except ProtectedError as error:  # named by somebody since they were asked
         raise InUse(document.reference, *users_of(document, actor)) from error

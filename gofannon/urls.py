@@ -2,6 +2,7 @@
 
 from django.contrib import admin
 from django.urls import include, path, re_path
+from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from gofannon.api import health, root
@@ -12,6 +13,7 @@ handler404 = errors.not_found
 handler500 = errors.server_error
 
 urlpatterns = [
+    path("", RedirectView.as_view(url="/admin/"), name="front"),
     path("ready", health.ready, name="ready"),
     path("admin/", admin.site.urls),
     path("api", root.ApiRoot.as_view(), name="api-root"),

@@ -46,7 +46,8 @@ def free_port() -> int:
 
 def start(var: Path, port: int, terminal: int | None = None) -> "subprocess.Popen[str]":
     """What `make run` executes, with next to nothing in its environment."""
-    environment = {name: os.environ[name] for name in ("HOME", "PATH") if name in os.environ}
+    kept = ("HOME", "PATH", "SANDBOX_CACHE_DIR")  # the last spares a self-test of many seconds for every start
+    environment = {name: os.environ[name] for name in kept if name in os.environ}
     return subprocess.Popen(
         [sys.executable, "-m", "gofannon.supervisor"],
         cwd=ROOT,

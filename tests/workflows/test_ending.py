@@ -1,0 +1,35 @@
+from typing import Any
+
+import pytest
+from rest_framework.test import APIClient
+
+from billing.models import User
+from tests.factories.runs import deploy
+from workflows.models import Lease, Run
+
+pytestmark = pytest.mark.django_db
+
+
+def test_deleting_an_agent_cancels_what_it_has_under_way(api: APIClient, owner: User) -> None:
+    agent = deploy(owner).agent
+    ticket = api.post("/api/tickets", {"agent_id": agent.pk}).json()
+    api.delete(f"/api/agents/{agent.pk}/undeploy")
+    assert api.delete(f"/api/agents/{agent.pk}").status_code == 204
+    shown = api.get(f"/api/tickets/{ticket['_id']}").json()
+    assert (shown["status"], shown["error"]["code"]) == ("failed", "cancelled")
+    assert not Lease.objects.exists()
+
+
+def test_an_agent_that_stays_keeps_its_runs(api: APIClient, owner: User) -> None:
+    agent = deploy(owner).agent
+    api.post("/api/tickets", {"agent_id": agent.pk})
+    assert api.delete(f"/api/agents/{agent.pk}").status_code == 409
+    assert Run.objects.get().status == "pending"
+
+
+def test_a_leaving_users_runs_are_cancelled(owner: User, stranger: User, staff: User, as_: Any) -> None:
+    deploy(owner, visibility="public")
+    as_(stranger).post("/api/tickets", {"agent_id": "echo"})
+    as_(owner).post("/api/tickets", {"agent_id": "echo"})
+    assert as_(staff).delete(f"/api/users/{stranger.pk}").status_code == 204
+    assert set(Run.objects.values_list("actor_id", "status")) == {(stranger.pk, "cancelled"), (owner.pk, "pending")}
