@@ -27,7 +27,7 @@ lint: setup  ## style, types, layers, migrations, API schema, deployment checks
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy .
 	$(BIN)/lint-imports
-	@set -e; export GOFANNON_VAR="$$(mktemp -d)"; trap 'rm -rf "$$GOFANNON_VAR"' EXIT; set -x; \
+	@set -e; export GOFANNON_VAR="$$(mktemp -d)"; trap 'rm -rf "$$GOFANNON_VAR"' EXIT; \
 	$(PYTHON) manage.py makemigrations --check --dry-run; \
 	$(PYTHON) manage.py spectacular --validate --fail-on-warn --file /dev/null; \
 	GOFANNON_PRODUCTION=true ALLOWED_HOSTS=example.org SECRET_KEY="$$($(call fresh,secrets.token_urlsafe(64)))" \

@@ -101,18 +101,23 @@ def _flush() -> None:
 
 
 def _frame_of(job: dict[str, Any], host: calls.Calls) -> tuple[int, bytes]:
+    limit = job["output_bytes"]
+    too_large = reports.plain("output_too_large", f"the output exceeds {limit} bytes as JSON")
+    output = None
     try:
-        body = values.encode(_execute(job, host), "output")
+        output = _execute(job, host)
+        body = values.encode(output, "output")
     except MemoryError as error:
         # The reserve is for this report only; the traceback holds what filled the memory.
         hard = resource.getrlimit(resource.RLIMIT_AS)[1]
         resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
-        return frames.ERROR, reports.encode(_report(error, job["code"]))
+        # An output that fits into memory once, but not once more as JSON, is too large first of all.
+        report = too_large if values.exceeds(output, limit) else _report(error, job["code"])
+        return frames.ERROR, reports.encode(report)
     except BaseException as error:
         return frames.ERROR, reports.encode(_report(error, job["code"]))
-    if len(body) > job["output_bytes"]:
-        message = f"the output has {len(body)} bytes as JSON, the limit is {job['output_bytes']}"
-        return frames.ERROR, reports.encode(reports.plain("output_too_large", message))
+    if len(body) > limit:
+        return frames.ERROR, reports.encode(too_large)
     return frames.RESULT, body
 
 

@@ -56,6 +56,19 @@ def encode(value: Any, what: str) -> bytes:
         raise NotJson(code, message) from None
 
 
+def exceeds(value: Any, limit: int) -> bool:
+    """Whether the value surely takes more than `limit` bytes as JSON; looks no further than that."""
+    size, ahead = 0, [value]
+    while ahead and size <= limit:
+        item = ahead.pop()
+        size += len(item) if isinstance(item, (str, list, tuple, dict)) else 1
+        if isinstance(item, dict):
+            ahead += [*item.keys(), *item.values()]
+        elif isinstance(item, (list, tuple)):
+            ahead += item
+    return size > limit
+
+
 def _number(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
