@@ -78,9 +78,12 @@ def as_() -> Any:
     return client_of
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="class")
 def platform(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
-    """A real Valkey and a real Celery worker process on this test process's database."""
+    """A real Valkey and a real Celery worker process on this test process's database.
+
+    They end with the class, for a worker takes whatever run is due.
+    """
     var = Path(settings.VAR_DIR)
     with services.valkey(var), services.worker(var, _database_url()):
         yield

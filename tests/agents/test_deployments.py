@@ -7,7 +7,8 @@ from agents.models import Deployment, DeploymentVersion, Snapshot
 from billing.models import User
 from tests.factories.runs import deploy, make_agent
 
-pytestmark = pytest.mark.django_db
+# Committed, because the heartbeat of a run looks at its lease through a connection of its own.
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def run(api: APIClient, name: str = "echo") -> Any:

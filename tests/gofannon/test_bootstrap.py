@@ -10,7 +10,8 @@ from rest_framework.test import APIClient
 from agents.models import Agent, DeploymentVersion
 from billing.models import AccessKey, User
 
-pytestmark = pytest.mark.django_db
+# Committed, because the heartbeat of a run looks at its lease through a connection of its own.
+pytestmark = pytest.mark.django_db(transaction=True)
 
 TEXT = "It's late. It is Ada’s hammer! Is it? Naïve, naïve"
 

@@ -10,7 +10,8 @@ from tests.factories.runs import deploy, make_agent
 from tickets.models import Ticket
 from workflows.models import Lease, Run
 
-pytestmark = pytest.mark.django_db
+# Committed, because the heartbeat of a run looks at its lease through a connection of its own.
+pytestmark = pytest.mark.django_db(transaction=True)
 
 RUNTIMES = ("cpython", "monty")
 

@@ -14,6 +14,7 @@ from workflows.models import Lease, Run
 SLOW = "import time\ndef handler(event):\n    time.sleep(event['seconds'])\n    return 'slept'"
 
 
+@pytest.mark.xdist_group("worker")
 @pytest.mark.usefixtures("working")
 class TestOnAWorker:
     @pytest.mark.parametrize("runtime", ["cpython", "monty"])

@@ -139,7 +139,7 @@ class TestWaiting:
         assert (stored.status, stored.cancel_requested_at is not None) == ("running", True)
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 class TestExecution:
     def test_a_claimed_run_completes(self, run: Run) -> None:
         execution.advance(run.pk)
