@@ -23,6 +23,7 @@ _held: dict[str, Control] = {}
 _lock = threading.Lock()
 _thread: threading.Thread | None = None
 _for_good = False
+_leaving = False
 _sandbox: dict[str, Any] = {}
 _started_at = timezone.now()
 
@@ -107,7 +108,16 @@ def report_sandbox(verdicts: dict[str, Any]) -> None:
     _sandbox = verdicts
 
 
+def leave() -> None:
+    """From the next beat on nobody counts on this process; what it holds it keeps alive to the end."""
+    global _leaving
+    _leaving = True
+
+
 def _be_heard() -> None:
+    if _leaving:
+        Worker.objects.filter(pk=leases.holder()).delete()
+        return
     if Worker.objects.filter(pk=leases.holder()).update(heard_at=DatabaseNow(), sandbox=_sandbox):
         return
     values: dict[str, Any] = {"role": settings.ROLE, "host": socket.gethostname()[:255], "pid": os.getpid()}

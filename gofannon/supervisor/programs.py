@@ -49,7 +49,7 @@ class Stack:
     def prepare(self, credentials: int) -> Program:
         """Migrates and bootstraps; writes the bootstrap's JSON line to the file descriptor `credentials`."""
         command = _module("gofannon.supervisor.prepare", str(credentials))
-        return self._program("prepare", command, role="command", respawn=False, inherited=(credentials,))
+        return self._program("prepare", command, role="prepare", respawn=False, inherited=(credentials,))
 
     def worker(self) -> Program:
         # Mingling with other workers costs a second at the start, gossip a stream of events; leases need neither.

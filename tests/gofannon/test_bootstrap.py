@@ -13,7 +13,7 @@ from billing.models import AccessKey, User
 # Committed, because the heartbeat of a run looks at its lease through a connection of its own.
 pytestmark = pytest.mark.django_db(transaction=True)
 
-TEXT = "It's late. It is Ada’s hammer! Is it? Naïve, naïve"
+TEXT = "It's late. It is Ada\u2019s hammer! Is it? Naïve, naïve"
 
 
 @pytest.fixture(autouse=True)

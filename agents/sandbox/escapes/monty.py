@@ -138,6 +138,7 @@ ESCAPES = [
         "sleep for ever in pieces",
         "import time\n    while True: time.sleep(0.05)",
         "time_limit",
+        "cpu_limit",
         limits=Limits(wall_seconds=0.5),
     ),
     _breach("recursion", "recurse without end", "def f(n): return f(n + 1)\n    return f(0)", "code_error"),

@@ -76,6 +76,8 @@ def build_root(directories: list[str], hidden: list[str]) -> None:
 
     The host's file system is detached, not just out of sight. Needs mount_setattr(2), Linux 5.12.
     """
+    # The root is nobody's to enter under a strict umask of the host's.
+    os.umask(0o022)
     kernel.mount(None, "/", None, _MS_REC | _MS_PRIVATE)
     # Opened before the cover goes over /tmp, in case the interpreter itself lives there.
     sources = {path: os.open(path, os.O_PATH | os.O_DIRECTORY) for path in directories}
