@@ -28,12 +28,10 @@ def holder() -> str:
     return _holder(os.getpid())
 
 
-def claim(run_id: str) -> int | None:
-    """Takes the run's lease if it is due; the new attempt number, or None where somebody else was first."""
+def claim(run_id: str) -> bool:
+    """Takes the run's lease if it is due; false where somebody else was first."""
     due = Lease.objects.filter(run_id=run_id, due_at__lte=DatabaseNow())
-    if not due.update(holder=holder(), attempt=F("attempt") + 1, due_at=DatabaseNow(LEASE_SECONDS)):
-        return None
-    return Lease.objects.filter(run_id=run_id).values_list("attempt", flat=True).get()
+    return bool(due.update(holder=holder(), attempt=F("attempt") + 1, due_at=DatabaseNow(LEASE_SECONDS)))
 
 
 def renew(run_ids: list[str]) -> set[str]:

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Value
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from gofannon.lib.clock import DatabaseNow
@@ -58,18 +59,25 @@ def import_run(run: Run) -> None:
 def claim_run(run_id: str) -> Run | None:
     """Takes a due run for this process; None where it is not due, finished, or somebody else was first."""
     with transaction.atomic():
-        attempt = leases.claim(run_id)
-        if attempt is None:
+        if not leases.claim(run_id):
             return None
         now = timezone.now()
-        Run.objects.filter(pk=run_id, started_at=None).update(started_at=now)
-        rows = Run.objects.filter(pk=run_id, status__in=UNFINISHED)
-        values = {"status": Status.RUNNING, "attempt": attempt, "wake_at": None, "blocker": "", "blocker_detail": ""}
-        if not rows.update(**values, updated_at=now, seq=F("seq") + 1):
+        claimed = Run.objects.filter(pk=run_id, status__in=UNFINISHED).update(
+            status=Status.RUNNING,
+            # The lease's attempt and the run's count together: each claim is one transaction over both.
+            attempt=F("attempt") + 1,
+            started_at=Coalesce("started_at", Value(now)),
+            updated_at=now,
+            wake_at=None,
+            blocker="",
+            blocker_detail="",
+            seq=F("seq") + 1,
+        )
+        if not claimed:
             Lease.objects.filter(run_id=run_id).delete()
             return None
         run: Run = Run.objects.select_related("snapshot").get(pk=run_id)
-        _insert(run_id, run.seq - 1, [Note("started", {"attempt": attempt})])
+        _insert(run_id, run.seq - 1, [Note("started", {"attempt": run.attempt})])
     return run
 
 
@@ -148,12 +156,15 @@ def _finish(run: Run, status: Status, values: dict[str, Any], cost_nano: int, no
 def _fenced(run: Run, values: dict[str, Any], notes: tuple[Note, ...]) -> None:
     """Writes `values` and `notes` if this claim still holds the run. The caller holds a transaction."""
     held = Run.objects.filter(pk=run.pk, attempt=run.attempt, status=Status.RUNNING)
-    if not held.update(updated_at=timezone.now(), seq=F("seq") + len(notes), **values):
-        raise LeaseLost(run.pk)
+    values = {**values, "updated_at": timezone.now()}
+    # Only a cancellation from outside moves the counter too, so it mostly stands where this process left it.
+    if not held.filter(seq=run.seq).update(**values, seq=run.seq + len(notes)):
+        if not held.update(**values, seq=F("seq") + len(notes)):
+            raise LeaseLost(run.pk)
+        run.seq = Run.objects.values_list("seq", flat=True).get(pk=run.pk) - len(notes)
     if notes:
-        # Events from outside share the counter, so it is read back: the row is locked by now.
-        run.seq = Run.objects.values_list("seq", flat=True).get(pk=run.pk)
-        _insert(run.pk, run.seq - len(notes), list(notes))
+        _insert(run.pk, run.seq, list(notes))
+        run.seq += len(notes)
 
 
 def _insert(run_id: str, after: int, notes: list[Note]) -> None:

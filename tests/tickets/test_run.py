@@ -190,5 +190,5 @@ def test_the_same_key_runs_once(api: APIClient, owner: User) -> None:
 def test_a_sync_run_asks_the_database_little(api: APIClient, owner: User, django_assert_num_queries: Any) -> None:
     deploy(owner)
     api.post("/api/agents/echo/run", {})
-    with django_assert_num_queries(13):
+    with django_assert_num_queries(12):
         api.post("/api/agents/echo/run", {})

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.models import F
 
 from billing.models import User
 from gofannon.lib.clock import DatabaseNow
@@ -204,3 +205,15 @@ class TestMany:
         sweeper.pool.shutdown()
         assert Run.objects.filter(status=Status.COMPLETED).count() == 4
         assert len(leases.due(10)) == 2
+
+
+@pytest.mark.django_db
+def test_an_event_from_outside_takes_its_place_in_the_count(run: Run) -> None:
+    held = transitions.claim_run(run.pk)
+    assert held is not None
+    Run.objects.filter(pk=run.pk).update(seq=F("seq") + 1)  # as if the web side had just written one
+    Event.objects.create(run=run, seq=3, type="approval")
+    transitions.append_events(held, [transitions.Note("a")])
+    transitions.complete_run(held, output=1)
+    found = Event.objects.order_by("seq").values_list("seq", "type")
+    assert list(found) == list(enumerate(["created", "started", "approval", "a", "completed"], start=1))
