@@ -33,7 +33,10 @@ def find_target(*, actor: Any, name: str) -> Target:
     """
     if is_uuid(name):
         return _draft(actor, name)
-    deployment = Deployment.objects.visible_to(actor).select_related("snapshot", "agent").filter(pk=name).first()
+    wanted = ("owner_id", "archived_at", "agent__archived_at", "snapshot__spec")
+    named = Deployment.objects.visible_to(actor).filter(pk=name)
+    # Narrow: this is the hot path of every run.
+    deployment = named.select_related("snapshot", "agent").only(*wanted).first()
     if deployment is None or deployment.snapshot is None:
         raise NotFound(f"nothing is deployed as {name[:80]!r}")
     if deployment.archived_at is not None or deployment.agent.archived_at is not None:
