@@ -19,7 +19,7 @@ class Runtime(models.TextChoices):
     MONTY = "monty", "Monty, a subset of Python"
 
 
-class Agent(OwnedDocument):  # type: ignore[django-manager-missing]
+class Agent(OwnedDocument):
     KIND = "agent"
     COLLECTION = "agents"
     LISTS = (
