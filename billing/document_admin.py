@@ -7,23 +7,27 @@ from typing import Any
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import ValidationError
-from django.db.models import Model, QuerySet, URLField
+from django.db.models import JSONField, Model, QuerySet, URLField
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.defaultfilters import truncatechars
 from rest_framework.exceptions import ParseError
 from unfold.admin import ModelAdmin
+from unfold.widgets import UnfoldAdminTextareaWidget
 
 from billing import documents
 from gofannon.lib.documents import Document
 from gofannon.lib.errors import ApiError
 from gofannon.lib.rest.parsers import loads
 
+_SHARING = ("visibility", "team", "owner")
+
 
 class LinesField(forms.CharField):
     """A list of strings, one a line."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(widget=forms.Textarea(attrs={"rows": 3}), required=False, help_text="one a line", **kwargs)
+        widget = UnfoldAdminTextareaWidget(attrs={"rows": 2})
+        super().__init__(widget=widget, required=False, help_text="one a line", **kwargs)
 
     def to_python(self, value: Any) -> Any:
         lines = value if isinstance(value, list) else [line.strip() for line in (value or "").splitlines()]
@@ -113,6 +117,8 @@ class DocumentAdmin(Listing):
     """Lists newest first; a refusal of the actions shows as the form's error."""
 
     form = DocumentForm
+    # Besides JSON, what is read letter by letter: shown in a fixed width, with room.
+    code_fields: tuple[str, ...] = ()
     ordering = ["-created_at"]
     date_hierarchy = "created_at"
     readonly_fields: tuple[str, ...] = ("id", "version", "created_at", "updated_at")
@@ -130,13 +136,25 @@ class DocumentAdmin(Listing):
     def _form_fields(self, request: HttpRequest, obj: Any) -> list[str]:
         read_only = set(self.get_readonly_fields(request, obj))
         editable = [f.name for f in self.model._meta.concrete_fields if f.editable and not f.primary_key]
+        # What a document is comes first, whose it is last.
+        editable.sort(key=lambda name: name in _SHARING)
         return [name for name in editable if name not in read_only]
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if isinstance(db_field, JSONField) or db_field.name in self.code_fields:
+            rows = 16 if db_field.name in self.code_fields else 4
+            kwargs["widget"] = UnfoldAdminTextareaWidget(
+                attrs={"rows": rows, "style": "font-family: monospace", "spellcheck": "false"}
+            )
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         if self.fields:
             return [*self.fields, *(["expected_version"] if "expected_version" not in self.fields else [])]
         extra = [name for name in self._lists() if name not in self.get_readonly_fields(request, obj)]
-        return [*self._form_fields(request, obj), *extra, *self.get_readonly_fields(request, obj), "expected_version"]
+        shown = self._form_fields(request, obj)
+        own, sharing = [name for name in shown if name not in _SHARING], [name for name in shown if name in _SHARING]
+        return [*own, *extra, *sharing, *self.get_readonly_fields(request, obj), "expected_version"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows = super().get_queryset(request)

@@ -14,6 +14,7 @@ class AgentAdmin(DocumentAdmin):
     list_filter = ("visibility", "runtime")
     search_fields = ("name", "friendly_name", "description")
     autocomplete_fields = ("owner", "team", "provider")
+    code_fields = ("code", "system_prompt")
 
 
 class VersionInline(admin.TabularInline[DeploymentVersion, Deployment]):

@@ -10,6 +10,7 @@ class SkillAdmin(DocumentAdmin):
     list_filter = ("visibility",)
     search_fields = ("name", "description")
     autocomplete_fields = ("owner", "team")
+    code_fields = ("instructions",)
 
 
 @admin.register(SkillVersion)

@@ -38,6 +38,7 @@ class McpServer(TokenHolder):
     tools = models.JSONField(default=list, editable=False)
 
     class Meta:
+        verbose_name = "MCP server"
         constraints = [models.UniqueConstraint(fields=["owner", "name"], name="mcp_server_name_per_owner")]
 
     def check_document(self, actor: Any) -> None:

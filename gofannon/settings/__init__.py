@@ -1,5 +1,6 @@
 """The settings, by topic. Every knob is an environment variable, listed in docs/settings.md."""
 
+from gofannon.settings.admin import *  # noqa: F403
 from gofannon.settings.base import *  # noqa: F403
 from gofannon.settings.celery import *  # noqa: F403
 from gofannon.settings.rest import *  # noqa: F403
