@@ -7,6 +7,7 @@ import sys
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gofannon.settings")
+    os.umask(0o077)  # the state holds password hashes and prompts
     from django.core.management import execute_from_command_line
 
     execute_from_command_line(sys.argv)

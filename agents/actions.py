@@ -12,14 +12,16 @@ from agents.models import Agent, Deployment, DeploymentVersion, Snapshot
 from agents.models.agent import bad_name
 from billing import documents
 from gofannon.lib import ids
-from gofannon.lib.errors import Conflict, NotFound
+from gofannon.lib.errors import ApiError, Conflict, NotFound
 
 
-def deploy_agent(*, actor: Any, agent: Agent, name: str = "", visibility: str | None = None) -> Deployment:
+def deploy_agent(
+    *, actor: Any, agent: Agent, name: str = "", visibility: str | None = None, fresh: bool = False
+) -> Deployment:
     """Freezes the agent as the next version under `name` (else its friendly name, else its own name as a slug).
 
-    Raises ApiError for code that cannot run (`syntax_error`, `no_handler`), a bad name, or a name that another agent's
-    owner holds (409 `duplicate`).
+    Raises ApiError for code that cannot run (`syntax_error`, `no_handler`), a bad name, or a name that somebody else
+    holds (409 `duplicate`) or, with `fresh`, anybody.
     """
     name = name or agent.friendly_name or _slug(agent.name)
     if not ids.is_friendly_name(name):
@@ -33,8 +35,10 @@ def deploy_agent(*, actor: Any, agent: Agent, name: str = "", visibility: str | 
             values = {"id": name, "agent_id": agent.pk, "owner_id": agent.owner_id, "team_id": agent.team_id}
             values["visibility"] = visibility or agent.visibility
             deployment = documents.create_document(actor=actor, model=Deployment, values=values)
+        elif fresh:
+            raise Conflict(f"the name {name} is taken", code="duplicate", path="_id")
         else:
-            _refuse_foreign(deployment, actor)
+            _refuse_foreign(deployment, actor, agent)
             deployment.agent_id = agent.pk
             deployment.visibility = visibility or deployment.visibility
         publish(actor=actor, deployment=deployment, snapshot=assembly.snapshot(agent))
@@ -47,13 +51,13 @@ def publish(*, actor: Any, deployment: Deployment, snapshot: Snapshot) -> None:
     The caller holds a transaction.
     """
     rows = Deployment.objects.filter(pk=deployment.pk)
-    same = deployment.snapshot_id == snapshot.pk
+    rows.update(version=F("version") + 1)  # holds the row: two deploys at once get two numbers
+    same = rows.filter(snapshot_id=snapshot.pk).exists()
     rows.update(
         agent_id=deployment.agent_id,
         visibility=deployment.visibility,
         snapshot_id=snapshot.pk,
         number=F("number") if same else _newest(deployment) + 1,
-        version=F("version") + 1,
         archived_at=None,
         updated_at=timezone.now(),
     )
@@ -73,7 +77,7 @@ def publish_imported(*, actor: Any, deployment: Deployment) -> None:
 
 def undeploy_agent(*, actor: Any, agent: Agent, name: str = "") -> list[str]:
     """Takes back the agent's deployment `name`, or all of them; their names. Raises NotFound where there is none."""
-    found = Deployment.objects.filter(agent_id=agent.pk, **({"pk": name} if name else {}))
+    found = Deployment.objects.editable_by(actor).filter(agent_id=agent.pk, **({"pk": name} if name else {}))
     names = []
     for deployment in found:
         names.append(deployment.pk)
@@ -85,9 +89,12 @@ def undeploy_agent(*, actor: Any, agent: Agent, name: str = "") -> list[str]:
 
 def roll_back(*, actor: Any, deployment: Deployment, number: int) -> Deployment:
     """Makes an earlier version answer again. Raises NotFound for a version that never was."""
-    version = DeploymentVersion.objects.filter(deployment=deployment, number=number).first()
+    versions = DeploymentVersion.objects.select_related("snapshot")
+    version = versions.filter(deployment=deployment, number=number).first()
     if version is None:
         raise NotFound(f"{deployment.pk} has no version {number}")
+    if not Agent.objects.filter(pk=version.snapshot.agent_id).exists():
+        raise Conflict(f"the agent of version {number} is no longer there", code="agent_gone")
     Deployment.objects.filter(pk=deployment.pk).update(
         number=number,
         snapshot_id=version.snapshot_id,
@@ -104,10 +111,14 @@ def _newest(deployment: Deployment) -> int:
     return numbers.values_list("number", flat=True).first() or 0
 
 
-def _refuse_foreign(deployment: Deployment, actor: Any) -> None:
+def _refuse_foreign(deployment: Deployment, actor: Any, agent: Agent) -> None:
     if not deployment.editable_by(actor):
         message = f"the name {deployment.pk} is taken"
         raise Conflict(message, code="duplicate", path="name")
+    # Whoever calls a name trusts its owner: an editor does not put somebody else's code behind it.
+    if agent.owner_id != deployment.owner_id and not (actor.is_staff or actor.pk == deployment.owner_id):
+        message = f"only its owner points {deployment.pk} at an agent of somebody else"
+        raise ApiError(message, code="owner_only", path="name", status=403)
 
 
 def _slug(text: str) -> str:

@@ -15,7 +15,7 @@ def refuse_unrunnable(agent: Agent) -> None:
         raise ApiError(f"{problem.message}{where}", code=problem.code, path="code")
 
 
-def report(agent: Agent, spec: AgentSpec) -> dict[str, Any]:
+def report(spec: AgentSpec, resolved: dict[str, list[str]]) -> dict[str, Any]:
     """`{ok, kind, runtime, problems: [{code, message, path, line?, column?}], prompt, resolved}` for the draft."""
     problems: list[dict[str, Any]] = []
     runtime = None
@@ -28,10 +28,6 @@ def report(agent: Agent, spec: AgentSpec) -> dict[str, Any]:
                 runtime = sandbox.choose_runtime(spec.code, spec.runtime)
             except sandbox.RuntimeUnavailable as error:
                 problems.append({"code": error.code, "message": str(error), "path": "runtime"})
-    resolved = {
-        name: getattr(spec, name)
-        for name in ("mcp_server_ids", "skill_ids", "knowledge_source_ids", "guardrail_ids", "gofannon_agents")
-    }
     segments = {"system_prompt": len(spec.system_prompt)} if spec.kind == "prompt" else {}
     return {
         "ok": not problems,

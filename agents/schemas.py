@@ -2,7 +2,7 @@
 
 Two forms are understood: JSON Schema (its own draft, 2020-12 by default), and the short form, an object that maps each
 field to the name of its type (`{"query": "string", "max_results": "integer"}`; `"string?"` marks an optional one).
-An object whose keys are all JSON Schema's own words is JSON Schema; an empty one accepts everything.
+An empty one accepts everything.
 """
 
 import json
@@ -12,10 +12,13 @@ from typing import Any
 
 import jsonschema_rs
 
+from agents import schema_cost
 from gofannon.lib.errors import ApiError, FieldErrors
 
 MAX_ERRORS = 20
 MAX_BYTES = 256 * 1024
+# No body is so large that a schema of this cost could hold anybody up.
+FREE_COST = 10
 
 SHORT_TYPES: dict[str, dict[str, Any]] = {
     "string": {"type": "string"},
@@ -80,8 +83,14 @@ _KEYWORDS = frozenset(
 
 
 def is_short(schema: dict[str, Any]) -> bool:
-    """Whether every value is the name of a short type and some key is no word of JSON Schema."""
-    return all(_is_short_type(value) for value in schema.values()) and not _KEYWORDS.issuperset(schema)
+    """Whether every value is the name of a short type, unless the keys make it JSON Schema.
+
+    `{"title": "string", "description": "string"}` would constrain nothing as JSON Schema, so nobody means that;
+    `{"type": "string"}` would.
+    """
+    if not all(_is_short_type(value) for value in schema.values()):
+        return False
+    return not _KEYWORDS.issuperset(schema) or not any(key == "type" or key.startswith("$") for key in schema)
 
 
 def _is_short_type(value: Any) -> bool:
@@ -130,7 +139,12 @@ def check(value: Any, schema: dict[str, Any], root: str) -> None:
     """Raises ApiError `schema_mismatch` with the failing path below `root`, such as `input.items[2].name`."""
     if not schema:
         return
-    validator = _compiled(json.dumps(schema, sort_keys=True))
+    try:
+        validator, cost = _compiled(json.dumps(schema, sort_keys=True))
+        if cost > FREE_COST:
+            schema_cost.refuse_long_work(value, cost)
+    except schema_cost.TooCostly as costly:
+        raise ApiError(str(costly), code="schema_too_costly", path=root) from costly
     found = []
     for error in validator.iter_errors(value):
         found.append(ApiError(_shorten(error.message), code="schema_mismatch", path=_join(root, _blamed(error))))
@@ -141,11 +155,15 @@ def check(value: Any, schema: dict[str, Any], root: str) -> None:
 
 
 @lru_cache(maxsize=512)
-def _compiled(text: str) -> Any:
-    """A validator that fetches nothing and whose patterns run in linear time."""
-    return jsonschema_rs.validator_for(
-        expand(json.loads(text)), pattern_options=jsonschema_rs.RegexOptions(), offline=True, validate_formats=True
-    )
+def _compiled(text: str) -> tuple[Any, int]:
+    """(a validator that fetches nothing and whose patterns run in linear time, its cost for each part of a value).
+
+    Raises TooCostly before anything is compiled.
+    """
+    schema = expand(json.loads(text))
+    cost = schema_cost.cost_of(schema)
+    options = jsonschema_rs.RegexOptions()
+    return jsonschema_rs.validator_for(schema, pattern_options=options, offline=True, validate_formats=True), cost
 
 
 def _blamed(error: jsonschema_rs.ValidationError) -> Iterator[str | int]:

@@ -10,12 +10,13 @@ from gofannon.api import health, root
 from gofannon.lib.rest import errors
 from tickets.api.run import RestView
 
+handler400 = errors.bad_request
 handler404 = errors.not_found
 handler500 = errors.server_error
 
 urlpatterns = [
     path("", RedirectView.as_view(url="/admin/"), name="front"),
-    path("ready", health.ready, name="ready"),
+    path("ready", csrf_exempt(health.ready), name="ready"),
     path("admin/", admin.site.urls),
     path("api", root.ApiRoot.as_view(), name="api-root"),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
@@ -26,5 +27,5 @@ urlpatterns = [
     path("api/", include("workflows.api.urls")),
     path("api/", include("demos.api.urls")),
     path("rest/<str:name>", RestView.as_view(), name="rest-run"),
-    re_path(r"^(api|rest|v1)/.*$", csrf_exempt(errors.not_found)),
+    re_path(r"^(api|rest|v1)(/.*)?$", csrf_exempt(errors.not_found)),
 ]

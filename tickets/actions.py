@@ -31,9 +31,11 @@ def find_target(*, actor: Any, name: str) -> Target:
 
     Raises NotFound for what is not there for the actor, Conflict (`archived`) for what was withdrawn.
     """
+    if "\x00" in name:
+        raise NotFound("there is no such agent")
     if is_uuid(name):
         return _draft(actor, name)
-    wanted = ("owner_id", "archived_at", "agent__archived_at", "snapshot__spec")
+    wanted = ("archived_at", "agent__archived_at", "snapshot__spec")
     named = Deployment.objects.visible_to(actor).filter(pk=name)
     # Narrow: this is the hot path of every run.
     deployment = named.select_related("snapshot", "agent").only(*wanted).first()
@@ -42,7 +44,7 @@ def find_target(*, actor: Any, name: str) -> Target:
     if deployment.archived_at is not None or deployment.agent.archived_at is not None:
         raise Conflict(f"{deployment.pk} is archived", code="archived")
     spec = AgentSpec.model_validate(deployment.snapshot.spec)
-    return Target(deployment.snapshot, spec, deployment.owner_id, deployment.pk)
+    return Target(deployment.snapshot, spec, spec.owner_id, deployment.pk)
 
 
 def _draft(actor: Any, agent_id: str) -> Target:
@@ -117,6 +119,6 @@ def retry_ticket(*, actor: Any, ticket: Ticket) -> Ticket:
         raise Conflict("only a failed ticket is retried", code="not_failed")
     name = ticket.run.deployment_id or ticket.run.agent_id
     target = find_target(actor=actor, name=name)
-    return submit_ticket(
-        actor=actor, target=target, input=ticket.run.input, webhook_url=ticket.webhook_url, retry_of=ticket
-    )
+    # The result goes where the first asker wanted it only if they ask again themselves.
+    webhook_url = ticket.webhook_url if ticket.run.actor_id == actor.pk else ""
+    return submit_ticket(actor=actor, target=target, input=ticket.run.input, webhook_url=webhook_url, retry_of=ticket)

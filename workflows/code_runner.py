@@ -1,5 +1,6 @@
 """Runs of code agents: the sandbox does the work, this reads what it said."""
 
+import json
 from typing import Any, Literal, cast
 
 from django.conf import settings
@@ -12,6 +13,7 @@ from workflows.runners import Completed, Control, Failed, Result
 from workflows.transitions import Note
 
 MAX_LOGGED_STDOUT = 64 * 1024
+MAX_LOGGED_BYTES = 4 << 20
 
 
 class CodeRunner:
@@ -62,9 +64,13 @@ class Host:
 
     def __init__(self, control: Control) -> None:
         self.control = control
+        self.logged = 0
 
     def __call__(self, call: sandbox.HostCall) -> Any:
         if call.name == "log":
+            self.logged += len(json.dumps(call.arguments))
+            if self.logged > MAX_LOGGED_BYTES:
+                raise sandbox.HostCallError("log_limit", f"a run logs at most {MAX_LOGGED_BYTES} bytes")
             transitions.append_events(self.control.run, [Note("log", call.arguments)])
             return None
         name = call.name.removeprefix("tool:")

@@ -4,6 +4,7 @@ import logging
 import random
 
 from django.conf import settings
+from django.db import DataError
 
 from workflows import heartbeat, transitions
 from workflows.leases import LeaseLost
@@ -28,7 +29,13 @@ def execute(run: Run) -> None:
     control = Control(run)
     with heartbeat.holding(control):
         try:
-            _record(run, _attempt(control), control)
+            result = _attempt(control)
+            try:
+                _record(run, result, control)
+            except DataError as error:
+                # The database cannot hold what came out; to run it again would repeat what it did.
+                log.warning("run %s: its outcome cannot be stored: %s", run.pk, error)
+                _record(run, Failed("not_storable", "the outcome holds what the database cannot store"), control)
         except LeaseLost:
             log.warning("run %s: another worker holds it now; nothing written", run.pk)
 

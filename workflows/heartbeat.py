@@ -33,7 +33,10 @@ def holding(control: Control) -> Iterator[None]:
     """While the block runs, the run's lease is kept alive."""
     run_id = control.run.pk
     with _lock:
+        replaced = _held.get(run_id)
         _held[run_id] = control
+    if replaced is not None:  # this very process was late, and has claimed the run again
+        replaced.cancel(lost=True)
     start()
     try:
         yield

@@ -34,6 +34,13 @@ class DeploymentAdmin(DocumentAdmin):
     search_fields = ("id", "agent__name")
     autocomplete_fields = ("owner", "team", "agent")
     inlines = (VersionInline,)
+    chosen_id = True
+
+    def make_document(self, request: HttpRequest, values: dict[str, Any]) -> Deployment:
+        agent = Agent.objects.for_wire().get(pk=values["agent_id"])
+        return actions.deploy_agent(
+            actor=request.user, agent=agent, name=values["id"], visibility=values["visibility"], fresh=True
+        )
 
     def change_document(
         self, request: HttpRequest, document: Deployment, values: dict[str, Any], expected: int | None

@@ -10,10 +10,11 @@ from rest_framework.response import Response
 
 from agents import actions, assembly, checks
 from agents.api.deployments import DeploymentSerializer
-from agents.models import Agent
+from agents.models import Agent, Deployment
 from agents.models.agent import Runtime
 from billing.api.documents import OwnedDocumentViewSet
 from billing.api.serializers import OWNED_FIELDS, OwnedSerializer
+from billing.idempotency import once
 from billing.models import Visibility
 from gofannon.lib.rest.fields import NamesField, ObjectField
 from gofannon.lib.rest.filters import ListedFilterSet, listed
@@ -105,13 +106,15 @@ class AgentViewSet(OwnedDocumentViewSet):
     serializer_class = AgentSerializer
     filterset_class = AgentFilters
     ordering_fields = ("created_at", "name")
+    idempotent_actions = ("create", "deploy")
 
     @extend_schema(request=None, responses=CheckReport)
     @action(detail=True, methods=["post"])
     def check(self, request: Request, pk: str) -> Response:
         """Compiles the code, resolves tags and says what would stop a run. Runs nothing."""
         agent = self.get_object()
-        return Response(checks.report(agent, assembly.assemble(agent)))
+        spec = assembly.assemble(agent)
+        return Response(checks.report(spec, assembly.visible_parts(spec, request.user)))
 
     @extend_schema(request=DeployBody, responses={201: DeploymentSerializer})
     @action(detail=True, methods=["post"])
@@ -120,7 +123,11 @@ class AgentViewSet(OwnedDocumentViewSet):
         agent = self.editable()
         body = DeployBody(data=request.data)
         body.is_valid(raise_exception=True)
-        deployment = actions.deploy_agent(actor=request.user, agent=agent, **body.validated_data)
+        deployment, _ = once(
+            request,
+            lambda: actions.deploy_agent(actor=request.user, agent=agent, **body.validated_data),
+            lambda pk: Deployment.objects.filter(pk=pk).first(),
+        )
         data = DeploymentSerializer(deployment, context=self.get_serializer_context()).data
         location = {"Location": f"/api/deployments/{deployment.pk}"}
         return Response(data, status=status.HTTP_201_CREATED, headers=location)

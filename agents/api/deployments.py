@@ -13,7 +13,7 @@ from agents import actions
 from agents.models import Agent, Deployment
 from billing.api.documents import OwnedDocumentViewSet
 from billing.api.serializers import OwnedSerializer
-from gofannon.lib.errors import ApiError, Conflict
+from gofannon.lib.errors import ApiError
 from gofannon.lib.rest.fields import InstantField
 from gofannon.lib.rest.filters import ListedFilterSet
 from gofannon.lib.rest.serializers import StrictSerializer
@@ -71,10 +71,8 @@ class DeploymentViewSet(OwnedDocumentViewSet):
 
     def make(self, values: dict[str, Any]) -> Deployment:
         agent = self._agent(values["agent_id"])
-        if Deployment.objects.filter(pk=values["id"]).exists():
-            raise Conflict(f"the name {values['id']} is taken", code="duplicate", path="_id")
         deployment = actions.deploy_agent(
-            actor=self.request.user, agent=agent, name=values["id"], visibility=values.get("visibility")
+            actor=self.request.user, agent=agent, name=values["id"], visibility=values.get("visibility"), fresh=True
         )
         rest = {name: value for name, value in values.items() if name == "team_id"}
         if rest:

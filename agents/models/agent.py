@@ -12,6 +12,10 @@ from gofannon.lib import ids
 from gofannon.lib.documents import ListRow
 from gofannon.lib.errors import ApiError, raise_all
 
+MAX_STDOUT_BYTES = 4 << 20
+MAX_HOST_CALLS = 10_000
+MAX_CODE_CHARACTERS = 128 * 1024
+
 
 class Runtime(models.TextChoices):
     AUTO = "auto", "auto: CPython where it is confined, else Monty"
@@ -72,14 +76,18 @@ class Agent(OwnedDocument):
 
     def check_document(self, actor: Any) -> None:
         errors: list[ApiError] = []
-        if self.friendly_name and not ids.is_friendly_name(self.friendly_name):
+        if self.changing("friendly_name") and self.friendly_name and not ids.is_friendly_name(self.friendly_name):
             errors.append(bad_name(self.friendly_name, path="friendly_name"))
+        if self.changing("code") and len(self.code) > MAX_CODE_CHARACTERS:
+            message = f"code has at most {MAX_CODE_CHARACTERS} characters"
+            errors.append(ApiError(message, code="code_too_large", path="code"))
         for path in ("input_schema", "output_schema"):
-            errors += schemas.problems(getattr(self, path), path)
-        errors += agent_spec.tools_problems(self.tools)
-        errors += agent_spec.limits_problems(self.limits, _ceilings())
+            errors += schemas.problems(getattr(self, path), path) if self.changing(path) else []
+        errors += agent_spec.tools_problems(self.tools) if self.changing("tools") else []
+        errors += agent_spec.limits_problems(self.limits, _ceilings()) if self.changing("limits") else []
         raise_all(errors)
-        refuse_cycle(self.pk, self.intended("gofannon_agents"))
+        if self.changing("gofannon_agents"):
+            refuse_cycle(self.pk, self.intended("gofannon_agents"))
 
 
 class AgentRow(ListRow):
@@ -94,6 +102,9 @@ def bad_name(name: str, *, path: str) -> ApiError:
 def _ceilings() -> dict[str, float]:
     return {
         "wall_seconds": settings.SANDBOX_MAX_WALL_SECONDS,
+        "cpu_seconds": settings.SANDBOX_MAX_WALL_SECONDS,
+        "stdout_bytes": MAX_STDOUT_BYTES,
+        "host_calls": MAX_HOST_CALLS,
         "memory_bytes": settings.SANDBOX_MAX_MEMORY_BYTES,
         "output_bytes": settings.SANDBOX_MAX_OUTPUT_BYTES,
     }

@@ -48,7 +48,8 @@ class KnowledgeSource(TokenHolder):
     def check_document(self, actor: Any) -> None:
         if self.type == self.Type.PGVECTOR:
             require_staff(actor, "connections to other databases", "type")
-        specs.parse_knowledge(self.type, self.connection_config)
+        if self.changing("type") or self.changing("connection_config"):
+            specs.parse_knowledge(self.type, self.connection_config)
         self.check_tokens(actor)
 
 

@@ -44,7 +44,8 @@ class McpServer(TokenHolder):
     def check_document(self, actor: Any) -> None:
         if self.transport_type == self.Transport.STDIO:
             require_staff(actor, "programs on this machine", "transport_type")
-        specs.parse_mcp(self.transport_type, self.connection_config)
+        if self.changing("transport_type") or self.changing("connection_config"):
+            specs.parse_mcp(self.transport_type, self.connection_config)
         self.check_tokens(actor)
 
 

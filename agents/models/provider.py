@@ -38,7 +38,8 @@ class Provider(TokenHolder):
         return [("config.token", token_id)] if fits else []
 
     def check_document(self, actor: Any) -> None:
-        specs.parse_provider(self.config)
+        if self.changing("config"):
+            specs.parse_provider(self.config)
         if self.config.get("base_url") is not None:
             require_staff(actor, "addresses of their own", "config.base_url")
         if self.config.get("prices"):  # who sets the prices decides what a run costs its payer

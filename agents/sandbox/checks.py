@@ -19,6 +19,7 @@ from .source import compile_check
 from .specs import RUNTIMES, Job, Limits, Problem, Runtime, RuntimeStatus, RuntimeUnavailable
 
 _FILE = "sandbox-selftest.json"
+_RETRY_SECONDS = 30.0
 _SHORT_LIMITS = Limits(wall_seconds=5.0, cpu_seconds=2.0)
 
 # Each line tries one thing and says how it went; `expected` below is what a contained run says.
@@ -73,6 +74,7 @@ class _State:
         self.cache_dir: Path | None = None
         self.lock, self.table_lock = threading.Lock(), threading.Lock()
         self.short: dict[Runtime, RuntimeStatus] = {}
+        self.retry_at: dict[Runtime, float] = {}  # monotonic; of the failures in `short`
         self.escaped: dict[Runtime, list[str]] = {}
 
 
@@ -82,6 +84,7 @@ state = _State()
 def _after_fork() -> None:
     state.lock, state.table_lock = threading.Lock(), threading.Lock()
     state.short.clear()
+    state.retry_at.clear()
 
 
 os.register_at_fork(after_in_child=_after_fork)
@@ -93,11 +96,17 @@ def configure(*, cache_dir: str | os.PathLike[str]) -> None:
 
 
 def short_check(runtime: Runtime) -> RuntimeStatus:
-    """Start a runtime and look at a handful of facts; the answer is kept for this process. Takes < 0.3 s."""
+    """Start a runtime and look at a handful of facts; takes < 0.3 s.
+
+    A success is kept for this process, a failure for 30 seconds: it may have been the machine's bad moment.
+    """
     with state.lock:
         known = state.short.get(runtime)
-        if known is None:
+        if known is None or time.monotonic() >= state.retry_at.get(runtime, float("inf")):
             known = state.short[runtime] = _short_check(runtime)
+            state.retry_at.pop(runtime, None)
+            if not known.available:
+                state.retry_at[runtime] = time.monotonic() + _RETRY_SECONDS
         return known
 
 

@@ -12,9 +12,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, cast, get_args
 
+from . import border
 from .hosting import HostCalls, UnderWay
 from .inside import frames, values
 from .inside.child import OUT_OF_MEMORY
+from .source import MAX_CODE_BYTES, too_large
 from .spawn import Ends, ZygoteFailed, ZygoteKeeper
 from .specs import ErrorCode, Host, HostCall, Job, Outcome, SandboxError
 
@@ -31,7 +33,7 @@ class _Garbage(Exception):
 
 def _parse(body: bytes) -> Any:
     try:
-        return values.parse(body)
+        return values.parse(values.without_nul(body))
     except ValueError as error:
         raise _Garbage(f"it sent broken JSON ({error})") from None
 
@@ -46,7 +48,7 @@ def _error_from(body: bytes) -> SandboxError:
         code=cast(ErrorCode, code) if code in _CHILD_CODES else "code_error",
         message=message,
         traceback=str(report.get("traceback")),
-        line=line if isinstance(line, int) else None,
+        line=line if isinstance(line, int) and 0 < line <= MAX_CODE_BYTES else None,
     )
 
 
@@ -214,11 +216,19 @@ class Talk:
         if kind == frames.READY:
             self._confined = True
         elif kind == frames.RESULT:
-            self._output, self._has_output = _parse(body), True
+            self._take_output(body)
         elif kind == frames.ERROR:
             self._error = _error_from(body)
         else:
             self._take_call(_parse(body))
+
+    def _take_output(self, body: bytes) -> None:
+        try:
+            self._output, self._has_output = border.read_output(body, self._job.limits), True
+        except border.Unfit as error:
+            self._error = border.failure(error)
+        except ValueError as error:
+            raise _Garbage(f"it sent broken JSON ({error})") from None
 
     def _take_call(self, call: Any) -> None:
         if not isinstance(call, dict) or call.get("id") != self._last_call + 1:
@@ -313,6 +323,9 @@ class Talk:
 def execute(keeper: ZygoteKeeper, job: Job, host: Host, cancelled: Callable[[], bool]) -> Outcome:
     """Run a job in a child of the process's zygote. Raises what the host raises beyond HostCallError."""
     started = time.monotonic()
+    if problem := too_large(job.code):
+        refusal = SandboxError("code_too_large", problem.message)
+        return Outcome(None, refusal, "", 0.0, 0.0, 0, "cpython")
     try:
         ends = keeper.start(job.limits)
     except ZygoteFailed as error:

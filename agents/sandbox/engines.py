@@ -9,7 +9,7 @@ import subprocess
 import threading
 from collections.abc import Callable
 
-from . import cpython, monty
+from . import border, cpython, monty
 from .monty_workers import MontyWorkers, bubblewrap, confining_command, monty_binary
 from .spawn import Spawner, ZygoteKeeper
 from .specs import Host, Job, Outcome, Runtime
@@ -53,8 +53,8 @@ class Engines:
     def execute(self, runtime: Runtime, job: Job, host: Host, cancelled: Callable[[], bool]) -> Outcome:
         """Run a job in a given runtime; raises what the host raises beyond HostCallError."""
         if runtime == "cpython":
-            return cpython.execute(self.zygote, job, host, cancelled)
-        return monty.execute(self.workers(), self._watchdog, job, host, cancelled)
+            return border.storable(cpython.execute(self.zygote, job, host, cancelled))
+        return border.storable(monty.execute(self.workers(), self._watchdog, job, host, cancelled))
 
     def forget(self) -> None:
         """After a fork of the process: threads and children stayed with the parent."""

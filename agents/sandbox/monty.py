@@ -1,20 +1,19 @@
 """A run in the monty runtime: pydantic-monty's worker process, inside bubblewrap where that works."""
 
-import json
 import select
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import pydantic_monty as pm
 
-from . import monty_source
+from . import border, monty_source
 from .hosting import HostCalls, UnderWay
 from .inside import frames, reports, values
 from .monty_clock import MontyClock
 from .monty_workers import MontyWorkers
 from .source import EntryPoint, entry_point
-from .specs import ErrorCode, Host, HostCall, Job, Outcome, Problem, SandboxError
+from .specs import ErrorCode, Host, HostCall, HostCallError, Job, Outcome, Problem, SandboxError
 from .watchdog import Watch, Watchdog
 
 T = TypeVar("T")
@@ -97,12 +96,11 @@ class _Feed:
 
     def _host_call(self, step: Any) -> Any:
         try:
-            name, arguments = self._call_of(step)
-        except (TypeError, values.NotJson) as error:
-            return step.resume({"exc_type": "TypeError", "message": str(error)})
-        if len(values.encode(arguments, name)) > frames.CALL_BYTES:
-            message = f"too_large: {name}: the arguments exceed {frames.CALL_BYTES} bytes as JSON"
-            return step.resume({"exc_type": "RuntimeError", "message": message})
+            name, arguments = _call_of(step)
+        except HostCallError as error:
+            return step.resume({"exc_type": "RuntimeError", "message": str(error)})
+        except (TypeError, ValueError) as error:
+            return step.resume({"exc_type": "TypeError", "message": border.text(reports.shortened(str(error)))})
         self._made += 1
         limit = self._job.limits.host_calls
         if self._made > limit:
@@ -126,15 +124,6 @@ class _Feed:
             self.host_error = error
             raise _Ended from error
 
-    def _call_of(self, step: Any) -> tuple[str, dict[str, Any]]:
-        if step.function_name == monty_source.TOOL_CALL:
-            tool, arguments = step.args
-            name = f"tool:{tool}"
-        else:
-            name, arguments = step.function_name, _arguments(step.function_name, step.args, dict(step.kwargs))
-        # Through JSON and back: the host sees the types that the other runtime would send.
-        return name, json.loads(values.encode(arguments, name))
-
     def _settled(self) -> dict[int, Any]:
         """Wait for calls and sleeps under way; at least one. Raises _Ended if the watchdog struck meanwhile."""
         poll = select.poll()
@@ -148,6 +137,29 @@ class _Feed:
                 settled = {self._ids.pop(reply["id"]): _settlement(reply) for reply in replies}
             settled |= self._clock.ended()
         return settled
+
+
+def _call_of(step: Any) -> tuple[str, dict[str, Any]]:
+    """A call's name and arguments as the host is to see them; raises HostCallError, TypeError, ValueError."""
+    name = step.function_name
+    if name == monty_source.TOOL_CALL:
+        name = "tool"
+    if values.exceeds([step.args, step.kwargs], frames.CALL_BYTES):
+        raise _too_large(name)
+    if name == "tool":
+        tool, arguments = step.args
+        name = f"tool:{tool}"
+    else:
+        arguments = _arguments(name, step.args, dict(step.kwargs))
+    body = values.encode(arguments, name)
+    if len(body) > frames.CALL_BYTES:
+        raise _too_large(name)
+    # Through JSON and back: the host sees the types that the other runtime would send.
+    return name, values.parse(values.without_nul(body))
+
+
+def _too_large(name: str) -> HostCallError:
+    return HostCallError("too_large", f"{name[:100]}: the arguments exceed {frames.CALL_BYTES} bytes as JSON")
 
 
 def _named(name: str) -> Callable[..., None]:
@@ -202,13 +214,12 @@ def _result(value: Any, job: Job) -> tuple[Any, SandboxError | None]:
         return None, SandboxError("code_exited", "the code ended without a result: it replaced the result's encoder")
     code, text = value
     if not code:
-        if len(text.encode(errors="replace")) > job.limits.output_bytes:
-            code, text = "output_too_large", f"the output exceeds {job.limits.output_bytes} bytes as JSON"
-        else:
-            try:
-                return values.parse(text.encode(errors="replace")), None
-            except ValueError as error:
-                code, text = "not_json", f"output: {error}"
+        try:
+            return border.read_output(text.encode(errors="surrogatepass"), job.limits), None
+        except border.Unfit as error:
+            return None, border.failure(error)
+        except ValueError as error:
+            code, text = "not_json", f"output: {error}"
     known: ErrorCode = "not_finite" if code == "not_finite" else "not_json"
     known = "output_too_large" if code == "output_too_large" else known
     return None, SandboxError(known, reports.shortened(text))
@@ -244,7 +255,7 @@ def execute(workers: MontyWorkers, watchdog: Watchdog, job: Job, host: Host, can
     except (ValueError, RecursionError, MemoryError) as error:
         return ended(SandboxError("syntax_error", str(error)))
     if isinstance(entry, Problem):
-        return ended(SandboxError("no_handler", entry.message, line=entry.line))
+        return ended(SandboxError(cast(ErrorCode, entry.code), entry.message, line=entry.line))
     try:
         worker = workers.start(job)
     except (OSError, pm.MontyError, TimeoutError) as error:

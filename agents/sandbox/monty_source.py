@@ -17,12 +17,15 @@ _FINISH = """
 import json as __json
 
 def __finish(value):
+    too_large = ("output_too_large", "the output has more than {limit} bytes as JSON")
+    if isinstance(value, (str, list, tuple, dict)) and len(value) > {limit}:
+        return too_large  # its JSON might not fit into the memory beside it
     try:
         text = __json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     except Exception as error:
         return find_problem(value, "output", 0) or ("not_json", "output: " + str(error)[:200])
     if len(text) > {limit}:
-        return ("output_too_large", "the output has more than {limit} bytes as JSON")
+        return too_large
     return ("", text)
 """
 

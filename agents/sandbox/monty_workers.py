@@ -24,6 +24,9 @@ from pydantic_monty._binary import find_monty_binary
 from .spawn import Spawner, interpreter
 from .specs import Job
 
+# Whatever a job's limits say: what the interpreter holds may reach the caller's memory several times over, in an
+# exception's text or a call's arguments, which the client hands over whole before they can be measured.
+MOST_MONTY_MEMORY = 64 << 20
 _MOST_WORKERS = 64
 _RUNS_PER_WORKER = 16
 _SUSPENSIONS_BESIDE_CALLS = 100_000
@@ -195,7 +198,7 @@ class MontyWorkers:
             script_name="<agent>",
             limits={
                 "max_feed_duration_secs": limits.wall_seconds,
-                "max_memory": limits.memory_bytes,
+                "max_memory": min(limits.memory_bytes, MOST_MONTY_MEMORY),
                 "max_suspensions": limits.host_calls + _SUSPENSIONS_BESIDE_CALLS,
             },
             os_policy={"datetime": "call_host", "sleep": "call_host", "random_start": {"seed": job.seed}},

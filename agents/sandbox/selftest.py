@@ -2,6 +2,7 @@
 
 import os
 import socket
+import tempfile
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -45,12 +46,18 @@ class Row:
 
 @contextmanager
 def targets() -> Iterator[dict[str, Any]]:
-    """Things on the host that an escape would reach: a TCP port, an abstract socket, a file of the project."""
+    """Things on the host that an escape would reach: a TCP port, an abstract socket, files, an open directory."""
     name = f"sandbox-selftest-{uuid.uuid4().hex}"
-    with socket.create_server(("127.0.0.1", 0)) as port, socket.socket(socket.AF_UNIX) as abstract:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as port,
+        socket.socket(socket.AF_UNIX) as abstract,
+        tempfile.TemporaryDirectory(prefix="sandbox-selftest-") as open_to_all,
+    ):
+        os.chmod(open_to_all, 0o777)
         abstract.bind(f"\0{name}")
         abstract.listen()
-        yield {"port": port.getsockname()[1], "abstract": name, "project": os.path.abspath(__file__)}
+        project = os.path.abspath(__file__)
+        yield {"port": port.getsockname()[1], "abstract": name, "project": project, "directory": open_to_all}
 
 
 def _host(_call: HostCall) -> None:

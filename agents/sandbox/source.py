@@ -1,12 +1,20 @@
 """What can be said of an agent's code without running it: does it parse, and what is its entry point."""
 
 import ast
+import re
 from dataclasses import dataclass
 
+from .inside import reports
 from .specs import Problem
 
 ENTRY_NAMES = ("handler", "run")
 _EXPECTED = "define handler(event) or async run(input, tools)"
+
+# The parser holds the interpreter's lock until it is done, and makes up to 1 KB of every two bytes: these two keep
+# it below half a second and 200 MB. Ordinary code has a word or sign in every four or five bytes.
+MAX_CODE_BYTES = 128 << 10
+MAX_CODE_WORDS = 40_000
+_WORD = re.compile(r"\w+|[^\w\s]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +25,15 @@ class EntryPoint:
     is_async: bool
     arguments: int
     line: int
+
+
+def too_large(code: str) -> Problem | None:
+    """The problem of code that is too much to be parsed: "code_too_large"."""
+    if len(code) > MAX_CODE_BYTES or len(code.encode(errors="surrogatepass")) > MAX_CODE_BYTES:
+        return Problem("code_too_large", f"the code has more than {MAX_CODE_BYTES} bytes")
+    if len(_WORD.findall(code)) > MAX_CODE_WORDS:
+        return Problem("code_too_large", f"the code has more than {MAX_CODE_WORDS} words and signs")
+    return None
 
 
 def _definitions(tree: ast.Module) -> dict[str, ast.FunctionDef | ast.AsyncFunctionDef]:
@@ -50,6 +67,8 @@ def entry_point(code: str) -> EntryPoint | Problem:
 
     Raises SyntaxError, ValueError.
     """
+    if problem := too_large(code):
+        return problem
     tree = ast.parse(code, "<agent>")
     definitions = _definitions(tree)
     name = next((name for name in ENTRY_NAMES if name in definitions), None)
@@ -61,12 +80,15 @@ def entry_point(code: str) -> EntryPoint | Problem:
     fewest, most = _positional_range(node.args)
     if fewest <= 2 <= most or fewest <= 1 <= most:
         return EntryPoint(name, isinstance(node, ast.AsyncFunctionDef), 2 if most >= 2 else 1, node.lineno)
-    message = f"{name}({ast.unparse(node.args)}) must take (event) or (event, tools)"
+    message = f"{name}({reports.shortened(ast.unparse(node.args))}) must take (event) or (event, tools)"
     return Problem("no_handler", message, node.lineno, node.col_offset + 1)
 
 
 def compile_check(code: str) -> list[Problem]:
-    """What is wrong with code, found without executing it: "syntax_error" or "no_handler", with line and column."""
+    """What is wrong with code, found without executing it, with line and column where it has a place.
+
+    The codes: "code_too_large", "syntax_error", "no_handler".
+    """
     try:
         found = entry_point(code)
     except SyntaxError as error:

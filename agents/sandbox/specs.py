@@ -17,6 +17,7 @@ RUNTIMES: tuple[Runtime, ...] = ("cpython", "monty")
 ErrorCode = Literal[
     "syntax_error",
     "no_handler",
+    "code_too_large",
     "code_error",
     "not_json",
     "not_finite",
@@ -38,7 +39,8 @@ ErrorCode = Literal[
 class Limits:
     """What one run may use; each breach has its own error code.
 
-    Memory counts what the code adds to the warm interpreter; output is the result as UTF-8 JSON; stdout includes
+    Memory counts what the code adds to the warm interpreter, and is never more than 64 MiB in monty; output is the
+    result as UTF-8 JSON, of at most 600 000 commas and opening brackets, those inside of text included; stdout includes
     stderr; wall time includes host calls, CPU time does not.
     """
 
@@ -71,7 +73,8 @@ class HostCall:
     """A call out of the sandbox: ids count 1, 2, 3... in the order in which the code made them.
 
     Names and arguments: "log" {message, fields}, "call_llm" {prompt?, **options}, "call_agent" {name, input},
-    "tool:web.web_search" {the tool's own}. Everything in it was written by untrusted code.
+    "tool:web.web_search" {the tool's own}. Everything in it was written by untrusted code; it is UTF-8,
+    and a NUL in it has become U+FFFD.
     """
 
     id: int

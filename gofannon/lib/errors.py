@@ -11,6 +11,9 @@ ApiError (400)
 from collections.abc import Sequence
 from typing import Any
 
+# An answer names no more errors than this: a body of nothing but mistakes is not answered by a larger one.
+MAX_ERRORS = 20
+
 
 class ApiError(Exception):
     """A refused request. Raised by actions, rendered in one place (`gofannon.lib.rest.errors`)."""
@@ -42,13 +45,19 @@ class ApiError(Exception):
 
 
 class FieldErrors(ApiError):
-    """Several fields are wrong: the first error stands for all, `errors` lists each."""
+    """Several fields are wrong: the first error stands for all, `errors` lists the first MAX_ERRORS, `more` counts
+    the others: those behind them and `more` that the caller left out.
+    """
 
-    def __init__(self, errors: Sequence[ApiError]) -> None:
-        first = errors[0]
-        extra = {"errors": [error.as_dict() for error in errors]} if len(errors) > 1 else {}
+    def __init__(self, errors: Sequence[ApiError], more: int = 0) -> None:
+        first, self.all = errors[0], list(errors[:MAX_ERRORS])
+        more += len(errors) - len(self.all)
+        extra: dict[str, Any] = {}
+        if len(self.all) > 1 or more:
+            extra["errors"] = [error.as_dict() for error in self.all]
+        if more:
+            extra["more"] = more
         super().__init__(first.message, code=first.code, path=first.path, extra=extra)
-        self.all = list(errors)
 
 
 class NotFound(ApiError):

@@ -4,7 +4,7 @@ import secrets
 from typing import Any
 
 import django_stubs_ext
-from cryptography.fernet import Fernet
+from cryptography.fernet import Fernet, MultiFernet
 from django.core.exceptions import ImproperlyConfigured
 
 from gofannon import env
@@ -20,6 +20,7 @@ PAGELESS = ("prepare", "worker", "beat")
 DEBUG = env.boolean("DEBUG", default=False)
 PORT = env.integer("PORT", 8000, low=1, high=65535)
 WEB_THREADS = env.integer("WEB_THREADS", 16, low=1, high=500)
+RUN_THREADS = env.integer("RUN_THREADS", 32, low=1, high=500)
 
 
 def _required(name: str, fresh: str, file: str) -> str:
@@ -32,8 +33,14 @@ def _required(name: str, fresh: str, file: str) -> str:
 
 
 SECRET_KEY = _required("SECRET_KEY", secrets.token_urlsafe(64), "secret-key")
+if PRODUCTION and len(SECRET_KEY) < 50:
+    raise ImproperlyConfigured("SECRET_KEY must have at least 50 characters when GOFANNON_PRODUCTION is true")
 # Newest first: the first key encrypts, all of them decrypt.
 ENCRYPTION_KEYS = _required("ENCRYPTION_KEYS", Fernet.generate_key().decode(), "encryption-keys").split(",")
+try:
+    MultiFernet([Fernet(key.strip()) for key in ENCRYPTION_KEYS])
+except ValueError as error:
+    raise ImproperlyConfigured("ENCRYPTION_KEYS: Fernet keys (32 bytes in URL-safe base64), by commas") from error
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "" if PRODUCTION else "localhost,127.0.0.1,[::1]")
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
 if PRODUCTION and DEBUG:

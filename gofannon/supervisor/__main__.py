@@ -20,6 +20,7 @@ GREETING_LATER = 0.8
 
 
 def main() -> int:
+    os.umask(0o077)  # the state holds password hashes and prompts, whatever directory it lies in
     supervisor = Supervisor()
     try:
         stack = Stack.from_environment()

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gofannon import embedded, env
@@ -44,7 +44,9 @@ class Stack:
             "daemonize": "no",
         }
         command = [str(get_binary_path()), *(word for name, value in options.items() for word in (f"--{name}", value))]
-        return self._program("valkey", command, last=True)
+        program = self._program("valkey", command, last=True)
+        # It needs nothing of the environment, least of all its secrets.
+        return replace(program, env={name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ})
 
     def prepare(self, credentials: int) -> Program:
         """Migrates and bootstraps; writes the bootstrap's JSON line to the file descriptor `credentials`."""

@@ -186,6 +186,35 @@ def test_check_names_the_runtime_and_resolves_tags(api: APIClient, owner: User) 
     assert (report["ok"], report["runtime"], report["resolved"]["skill_ids"]) == (True, "monty", [skill])
 
 
+def test_an_editors_tag_reaches_nothing_of_the_owners_alone(owner: User, team: Team, teammate: User, as_: Any) -> None:
+    shared = {"tags": ["t"], "team_id": team.pk, "visibility": "team"}
+    as_(owner).post("/api/skills", {"name": "private", "tags": ["t"]})
+    ours = as_(owner).post("/api/skills", {"name": "ours", **shared}).json()["_id"]
+    agent = make_agent(owner, team_id=team.pk, visibility="team")
+    assert as_(teammate).patch(f"/api/agents/{agent.pk}", {"skill_tags": ["t"]}).status_code == 200
+    assert as_(teammate).post(f"/api/agents/{agent.pk}/check").json()["resolved"]["skill_ids"] == [ours]
+
+
+def test_check_tells_nobody_of_parts_they_may_not_see(owner: User, stranger: User, as_: Any) -> None:
+    skill = as_(owner).post("/api/skills", {"name": "private"}).json()["_id"]
+    agent = make_agent(owner, skill_ids=[skill], visibility="public")
+    assert as_(stranger).post(f"/api/agents/{agent.pk}/check").json()["resolved"]["skill_ids"] == []
+
+
+def test_a_stale_put_is_412_whatever_else_it_holds(api: APIClient, owner: User) -> None:
+    url = f"/api/agents/{make_agent(owner).pk}"
+    read = api.get(url)
+    api.patch(url, {"description": "first"})
+    response = api.put(url, {**read.json(), "description": "second"}, headers={"If-Match": read["ETag"]})
+    assert (response.status_code, response.json()["error"]["code"]) == (412, "precondition_failed")
+    assert api.get(url).json()["description"] == "first"
+
+
+def test_code_has_a_limit(api: APIClient) -> None:
+    response = api.post("/api/agents", {"name": "a", "code": "#" * (128 * 1024 + 1)})
+    assert (response.status_code, response.json()["error"]["code"]) == (400, "code_too_large")
+
+
 def test_a_tag_finds_nothing_of_a_stranger(api: APIClient, owner: User, stranger: User, staff: User, as_: Any) -> None:
     body = {"name": "bait", "tags": ["t"], "visibility": "public"}
     as_(stranger).post("/api/skills", body)

@@ -1,11 +1,16 @@
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test import Client
 from rest_framework.test import APIClient
 
-from agents.models import Deployment, DeploymentVersion, Snapshot
-from billing.models import User
+from agents import actions
+from agents.models import Agent, Deployment, DeploymentVersion, Snapshot
+from billing.models import Team, User
 from tests.factories.runs import deploy, make_agent
+from workflows.models import Run
 
 # Committed, because the heartbeat of a run looks at its lease through a connection of its own.
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -161,3 +166,81 @@ def test_a_list_costs_two_queries(api: APIClient, owner: User, django_assert_num
         deploy(owner, name=name)
     with django_assert_num_queries(2):
         assert len(api.get("/api/deployments").json()["results"]) == 3
+
+
+def test_undeploy_finds_a_name_that_is_not_the_agents(api: APIClient, owner: User) -> None:
+    agent = deploy(owner).agent
+    api.post(f"/api/agents/{agent.pk}/deploy", {"name": "other"})
+    assert api.delete(f"/api/agents/{agent.pk}/undeploy?name=other").json() == {"undeployed": ["other"]}
+    assert Deployment.objects.get().pk == "echo"
+
+
+def test_an_editor_undeploys_only_what_they_may_edit(owner: User, team: Team, teammate: User, as_: Any) -> None:
+    agent = make_agent(owner, team_id=team.pk, visibility="team")
+    as_(owner).post(f"/api/agents/{agent.pk}/deploy", {"name": "hidden", "visibility": "private"})
+    assert as_(teammate).delete(f"/api/agents/{agent.pk}/undeploy").status_code == 404
+    assert Deployment.objects.filter(pk="hidden").exists()
+
+
+def test_an_editor_puts_nobodys_else_code_behind_a_name(owner: User, team: Team, teammate: User, as_: Any) -> None:
+    deploy(owner, returning(1), team_id=team.pk, visibility="team")
+    theirs = make_agent(teammate, returning(2), name="theirs")
+    client = as_(teammate)
+    answers = [
+        client.post(f"/api/agents/{theirs.pk}/deploy", {"name": "echo"}),
+        client.patch("/api/deployments/echo", {"agentId": theirs.pk}),
+    ]
+    assert [(answer.status_code, answer.json()["error"]["code"]) for answer in answers] == [(403, "owner_only")] * 2
+    assert run(as_(owner)) == 1
+
+
+def test_a_run_is_owned_by_its_agents_owner(owner: User, staff: User, as_: Any) -> None:
+    deploy(owner, returning(1), visibility="public")
+    other = make_agent(staff, returning(2), name="other")
+    assert as_(staff).patch("/api/deployments/echo", {"agentId": other.pk}).status_code == 200
+    assert run(as_(staff)) == 2
+    assert Run.objects.get().owner_id == staff.pk
+
+
+def test_a_version_whose_agent_is_gone_is_not_gone_back_to(api: APIClient, owner: User) -> None:
+    first = deploy(owner, returning(1)).agent
+    other = make_agent(owner, returning(2), name="other")
+    api.post(f"/api/agents/{other.pk}/deploy", {"name": "echo"})
+    assert api.delete(f"/api/agents/{first.pk}").status_code == 204
+    response = api.post("/api/deployments/echo/rollback", {"version": 1})
+    assert (response.status_code, response.json()["error"]["code"]) == (409, "agent_gone")
+    assert run(api) == 2
+
+
+def test_the_same_key_deploys_once(api: APIClient, owner: User) -> None:
+    agent = make_agent(owner)
+    url, headers = f"/api/agents/{agent.pk}/deploy", {"Idempotency-Key": "k"}
+    first, again = (api.post(url, {"name": "a"}, headers=headers).json() for _ in range(2))
+    assert first == again
+    assert api.post(url, {"name": "b"}, headers=headers).status_code == 422
+    assert Deployment.objects.count() == 1
+
+
+def test_deploys_at_once_get_numbers_of_their_own(owner: User) -> None:
+    agents = [make_agent(owner, returning(n), name=f"a{n}") for n in range(4)]
+    deploy(owner, returning(9))
+
+    def publish(agent: Agent) -> int:
+        try:
+            return actions.deploy_agent(actor=owner, agent=agent, name="echo").number
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as threads:
+        assert sorted(threads.map(publish, agents)) == [2, 3, 4, 5]
+
+
+def test_the_admin_deploys_under_a_chosen_name(owner: User, staff: User) -> None:
+    agent = make_agent(owner, returning(3))
+    client = Client()
+    client.force_login(staff)
+    sent = {"id": "from-admin", "agent": agent.pk, "owner": owner.pk, "visibility": "public"}
+    inline = {"versions-TOTAL_FORMS": 0, "versions-INITIAL_FORMS": 0}
+    answer = client.post("/admin/agents/deployment/add/", {**sent, **inline})
+    assert answer.status_code == 302, answer.context["adminform"].form.errors
+    assert Deployment.objects.get(pk="from-admin").number == 1

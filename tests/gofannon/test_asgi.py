@@ -10,7 +10,9 @@ from django.conf import settings
 from django.db import connection
 
 from agents.models import Skill
+from billing.actions import create_access_key
 from billing.models import AccessKey, User
+from gofannon import asgi
 from gofannon.asgi import Message, application
 
 
@@ -97,3 +99,35 @@ def test_a_body_over_the_limit_is_refused_before_it_is_all_there() -> None:
 def test_the_lifespan_is_acknowledged() -> None:
     sent = talk({"type": "lifespan"}, [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}])
     assert [message["type"] for message in sent] == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_half_a_request_is_none(staff: User) -> None:
+    _, secret = create_access_key(user=staff, name="k")
+    headers = [(b"authorization", f"Bearer {secret}".encode()), (b"content-type", b"application/json")]
+    broken = [{"type": "http.request", "body": b'{"name": "x"}', "more_body": True}, {"type": "http.disconnect"}]
+    assert talk(scope_of("POST", "/api/skills", headers), broken) == []
+    assert not Skill.objects.exists()
+
+
+def test_an_announced_body_that_is_too_large_is_refused_before_it_is_kept() -> None:
+    length = str(settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 1).encode()
+    sent = talk(scope_of("POST", "/api/skills", [(b"content-length", length)]), body(b"x" * 10))
+    status, headers, document = answer(sent)
+    assert (status, document["error"]["code"], headers[b"connection"]) == (413, "body_too_large", b"close")
+    assert document["error"]["request_id"]
+
+
+def test_too_many_bodies_at_once_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asgi, "MAX_BUFFERED_BYTES", 5)
+    status, _, document = answer(talk(scope_of("POST", "/api/skills"), body(b"123", b"456")))
+    assert (status, document["error"]["code"]) == (503, "busy")
+    assert asgi._Body.buffered == 0
+
+
+@pytest.mark.parametrize(
+    ("path", "waits"),
+    [("/api/agents/x/run", True), ("/rest/x", True), ("/api/agents/x", False), ("/api/agents/x/y/run", False)],
+)
+def test_runs_have_threads_of_their_own(path: str, waits: bool) -> None:
+    assert bool(asgi._RUN.fullmatch(path)) is waits

@@ -70,11 +70,18 @@ def test_rest_takes_bare_input_and_gives_bare_output(api: APIClient, owner: User
         assert (response.status_code, response.json()) == (200, given if given is not None else {})
 
 
+def test_null_goes_in_and_comes_out(api: APIClient, owner: User) -> None:
+    deploy(owner)
+    bare = api.generic("POST", "/rest/echo", "null", content_type="application/json")
+    assert (bare.status_code, bare.content) == (200, b"null")
+    assert api.post("/api/agents/echo/run", {"input": None}).json()["output"] is None
+
+
 FAILURES = [
     ("def handler(event):\n    raise ValueError('no luck')", "code_error"),
     ("def handler(event):\n    return {1, 2}", "not_json"),
     ("def handler(event):\n    return float('nan')", "not_finite"),
-    ("def handler(event):\n    return 'x' * 100_000_000", "output_too_large"),
+    ("def handler(event):\n    return 'x' * 2_000_000", "output_too_large"),
     ("def handler(event):\n    while True:\n        print('x' * 1000)", "stdout_too_large"),
     ("def handler(event):\n    while True:\n        pass", "time_limit"),
     ("def handler(event):\n    x = [0]\n    while True:\n        x = x + x", "memory_limit"),
@@ -137,6 +144,18 @@ def test_output_is_checked_and_fails_the_run_with_its_path(api: APIClient, owner
     deploy(owner, "def handler(event):\n    return {'items': [1, 'two']}", output_schema=schema)
     error = api.post("/api/agents/echo/run", {}).json()["error"]
     assert (error["code"], error["path"]) == ("schema_mismatch", "output.items[1]")
+
+
+def test_code_that_logs_without_end_is_told(api: APIClient, owner: User) -> None:
+    deploy(owner, "def handler(event):\n    while True:\n        log('x' * 1_000_000)", runtime="cpython")
+    error = api.post("/api/agents/echo/run", {}).json()["error"]
+    assert (error["code"], "log_limit" in error["message"]) == ("code_error", True)
+
+
+@pytest.mark.parametrize("name", ["%00", "a%00b", "x" * 300])
+def test_a_name_that_cannot_be_is_not_found(api: APIClient, name: str) -> None:
+    for url in (f"/api/agents/{name}/run", f"/rest/{name}"):
+        assert api.post(url, {}).status_code == 404
 
 
 def test_a_name_resolves_through_deployments_only(api: APIClient, owner: User) -> None:

@@ -12,9 +12,9 @@ from gofannon.lib.clock import DatabaseNow
 from tests.factories.runs import deploy
 from tickets import actions
 from tickets.models import Ticket
-from workflows import execution, leases, transitions
+from workflows import execution, heartbeat, leases, transitions
 from workflows.models import Blocker, Event, Lease, Run, Status
-from workflows.runners import RUNNERS, runner_of
+from workflows.runners import RUNNERS, Control, runner_of
 from workflows.sweeper import Sweeper
 
 
@@ -97,6 +97,13 @@ class TestClaims:
         found = Event.objects.order_by("seq").values_list("seq", "type")
         assert list(found) == list(enumerate(["created", "started", "a", "b", "c", "completed"], start=1))
         assert Run.objects.get().seq == 6
+
+
+@pytest.mark.django_db
+def test_a_process_that_claims_its_own_late_run_again_ends_the_first_try(run: Run) -> None:
+    first, second = Control(run), Control(run)
+    with heartbeat.holding(first), heartbeat.holding(second):
+        assert (first.lost, first.cancelled.is_set(), second.cancelled.is_set()) == (True, True, False)
 
 
 @pytest.mark.django_db

@@ -181,8 +181,13 @@ def test_the_team_reads_and_its_editors_change(
     assert as_(staff).patch(url, {"title": "by staff"}).json()["title"] == "by staff"
 
 
-def test_an_editor_who_makes_it_private_gets_the_last_answer(workflow: Workflow, teammate: User, as_: Any) -> None:
+def test_an_editor_does_not_decide_who_sees_it(workflow: Workflow, teammate: User, as_: Any) -> None:
     response = as_(teammate).patch(f"{URL}/{workflow.pk}", {"visibility": "private"})
+    assert (response.status_code, response.json()["error"]["code"]) == (403, "owner_only")
+
+
+def test_its_owner_makes_it_private(workflow: Workflow, owner: User, teammate: User, as_: Any) -> None:
+    response = as_(owner).patch(f"{URL}/{workflow.pk}", {"visibility": "private"})
     assert (response.status_code, response.json()["visibility"]) == (200, "private")
     assert as_(teammate).get(f"{URL}/{workflow.pk}").status_code == 404
 

@@ -7,12 +7,13 @@ from typing import Any
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.permissions import IsAuthenticated
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from billing.api.authentication import HasScope
-from billing.idempotency import once
+from billing.idempotency import once, replayed
 from gofannon.lib import money
 from gofannon.lib.errors import Conflict
 from gofannon.lib.rest.request_id import current_request_id
@@ -45,11 +46,14 @@ class RunView(APIView):
 
     permission_classes = [IsAuthenticated, HasScope]
     action = "run"
-    run_actions = ("run",)
+    run_actions = idempotent_actions = ("run",)
 
     def answer(self, request: Request, name: str, values: dict[str, Any]) -> Response:
-        target = actions.find_target(actor=request.user, name=name)
         wait = wait_of(request)
+        known = replayed(request, self._find)
+        if known is not None:
+            return self._again(known, wait)
+        target = actions.find_target(actor=request.user, name=name)
         # A run that may outlast the wait is a worker's from the start, so that no web thread is bound to it.
         here = wait >= target.spec.limits.wall_seconds
 
@@ -57,18 +61,24 @@ class RunView(APIView):
             return actions.submit_ticket(actor=request.user, target=target, claim=here, **values)
 
         ticket, made = once(request, submit, self._find)
-        if not made and not ticket.run.is_finished and wait:
-            raise Conflict(
-                "the first request with this Idempotency-Key is still under way",
-                code="in_flight",
-                extra={"ticket_id": ticket.pk},
-                headers={"Retry-After": "1"},
-            )
-        if made and here:
+        if not made:
+            return self._again(ticket, wait)
+        if here:
             execution.execute(ticket.run)
         if not ticket.run.is_finished and wait:
             _await(ticket, wait)
         return self.shown(ticket)
+
+    def _again(self, ticket: Ticket, wait: float) -> Response:
+        """The answer to a POST whose key has made a ticket before."""
+        if ticket.run.is_finished or not wait:
+            return self.shown(ticket)
+        raise Conflict(
+            "the first request with this Idempotency-Key is still under way",
+            code="in_flight",
+            extra={"ticket_id": ticket.pk},
+            headers={"Retry-After": "1"},
+        )
 
     def _find(self, ticket_id: str) -> Ticket | None:
         return Ticket.objects.for_wire().filter(pk=ticket_id).first()
@@ -121,7 +131,16 @@ class AgentRunView(RunView):
         return self.answer(request, name, body.validated_data)
 
 
+class ValueRenderer(JSONRenderer):
+    """Says `null` for None, which otherwise stands for no answer at all."""
+
+    def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None) -> Any:
+        return b"null" if data is None else super().render(data, accepted_media_type, renderer_context)
+
+
 class RestView(RunView):
+    renderer_classes = [ValueRenderer]
+
     @extend_schema(
         operation_id="rest_run",
         tags=["agents"],

@@ -101,12 +101,12 @@ class TicketDocument(TicketSerializer):
 
 class TicketBody(StrictSerializer):
     agent_id = serializers.CharField(max_length=255, help_text="a friendly name, or an agent's id for its draft")
-    input = AnyField(required=False, default=dict)
+    input = AnyField(required=False, allow_null=True, default=dict)
     webhook_url = serializers.URLField(max_length=2000, required=False, allow_blank=True)
 
 
 class RunBody(StrictSerializer):
-    input = AnyField(required=False, default=dict)
+    input = AnyField(required=False, allow_null=True, default=dict)
     webhook_url = serializers.URLField(max_length=2000, required=False, allow_blank=True)
 
 

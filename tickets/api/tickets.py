@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from billing.api.documents import DocumentViewSet
-from billing.idempotency import once
+from billing.idempotency import once, replayed
 from tickets import actions
 from tickets.api.serializers import TicketBody, TicketDocument, TicketSerializer
 from tickets.models import RUN_STATUSES, Ticket, TicketStatus
@@ -40,10 +40,14 @@ class TicketViewSet(DocumentViewSet):
     filterset_class = TicketFilters
     http_method_names = ["get", "post", "head", "options"]
     run_actions = ("create", "cancel", "retry")
+    idempotent_actions = ("create", "retry")
 
     @extend_schema(request=TicketBody, responses={201: TicketDocument})
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Submits a job; the workers take it from here."""
+        known = replayed(request, self.find)
+        if known is not None:
+            return self._accepted(known)
         body = TicketBody(data=request.data)
         body.is_valid(raise_exception=True)
         target = actions.find_target(actor=request.user, name=body.validated_data["agent_id"])

@@ -35,7 +35,7 @@ _FILES = [
         handler("return [d for d in ('null', 'mem', 'kmsg', 'vda', 'tty', 'shm/x') if read('/dev/' + d)]"),
     ),
     Escape("sys_files", "read the kernel's files", handler("return os.path.exists('/sys/kernel')")),
-    Escape("write_tmp", "write a file", handler("open('/tmp/escape', 'w').write('x'); return True")),
+    Escape("write_tmp", "write a file", handler("open(event['directory'] + '/w', 'w').write('x'); return True")),
     Escape("write_library", "change the standard library", handler("open(os.__file__, 'a').write('x'); return True")),
     Escape("unlink_library", "delete from the standard library", handler("os.unlink(os.__file__); return True")),
     Escape("make_directory", "make a directory", handler("os.mkdir('/x'); return True")),

@@ -2,9 +2,12 @@
 
 import json
 import math
+import re
 from typing import Any
 
 MAX_DEPTH = 200
+# The escape of a NUL: its backslash is no half of an escaped one.
+_NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
 
 
 class NotJson(ValueError):
@@ -56,15 +59,18 @@ def encode(value: Any, what: str) -> bytes:
         raise NotJson(code, message) from None
 
 
+_SIZED = (str, bytes, list, tuple, dict, set, frozenset)
+
+
 def exceeds(value: Any, limit: int) -> bool:
-    """Whether the value surely takes more than `limit` bytes as JSON; looks no further than that."""
+    """Whether the value surely takes more than `limit` bytes as text; looks no further than that."""
     size, ahead = 0, [value]
     while ahead and size <= limit:
         item = ahead.pop()
-        size += len(item) if isinstance(item, (str, list, tuple, dict)) else 1
+        size += max(1, len(item)) if isinstance(item, _SIZED) else 1
         if isinstance(item, dict):
             ahead += [*item.keys(), *item.values()]
-        elif isinstance(item, (list, tuple)):
+        elif isinstance(item, (list, tuple, set, frozenset)):
             ahead += item
     return size > limit
 
@@ -81,9 +87,10 @@ def _refuse(text: str) -> Any:
 
 
 def parse(body: bytes) -> Any:
-    """A value from hostile JSON: finite numbers, whole text, at most MAX_DEPTH deep. Raises ValueError."""
+    """A value from hostile JSON: finite numbers, UTF-8 text, at most MAX_DEPTH deep. Raises ValueError."""
+    text = body.decode("utf-8")  # json.loads would guess UTF-16 and let half surrogate pairs through
     try:
-        value = json.loads(body, parse_float=_number, parse_constant=_refuse)
+        value = json.loads(text, parse_float=_number, parse_constant=_refuse)
     except RecursionError:
         raise ValueError("nested too deeply") from None
     if body.count(b"[") + body.count(b"{") > MAX_DEPTH:
@@ -91,5 +98,10 @@ def parse(body: bytes) -> Any:
         if found is not None:
             raise ValueError(found[1])
     if b"\\u" in body:
-        json.dumps(value, ensure_ascii=False).encode()
+        json.dumps(value, ensure_ascii=False).encode()  # an escape may be half a surrogate pair
     return value
+
+
+def without_nul(body: bytes) -> bytes:
+    """JSON whose strings have U+FFFD in place of each NUL."""
+    return _NUL.sub(rb"\1\\ufffd", body) if b"\\u0000" in body else body

@@ -11,7 +11,7 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from gofannon.lib.errors import ApiError, FieldErrors, NotFound
+from gofannon.lib.errors import MAX_ERRORS, ApiError, FieldErrors, NotFound
 from gofannon.lib.rest.request_id import current_request_id
 
 log = logging.getLogger(__name__)
@@ -26,6 +26,7 @@ _CODES = {
     "parse_error": "malformed_json",
     "unique": "duplicate",
 }
+_LEFT_OUT = "left_out"
 
 
 def body(error: ApiError) -> dict[str, Any]:
@@ -51,8 +52,7 @@ def as_api_error(exc: Exception) -> ApiError | None:
     if isinstance(exc, RequestDataTooBig | TooManyFieldsSent):
         return ApiError("the body is too large", code="body_too_large", status=413)
     if isinstance(exc, exceptions.ValidationError):
-        found = list(_walk(exc.detail, ""))
-        return found[0] if len(found) == 1 else FieldErrors(found)
+        return _from_fields(exc.detail)
     if isinstance(exc, exceptions.APIException):
         return _from_drf(exc)
     if isinstance(exc, OperationalError) and not isinstance(exc, NotImplementedError):
@@ -73,7 +73,26 @@ def _from_drf(exc: exceptions.APIException) -> ApiError:
     return ApiError(str(exc.detail), code=_CODES.get(name, name), status=exc.status_code, headers=headers)
 
 
-def _walk(detail: Any, path: str) -> Iterator[ApiError]:
+def left_out(count: int) -> exceptions.ErrorDetail:
+    """Stands in a serializer's errors for `count` of the same kind that are not named."""
+    return exceptions.ErrorDetail(f"{count} more", code=_LEFT_OUT)
+
+
+def _from_fields(detail: Any) -> ApiError:
+    found: list[ApiError] = []
+    more = 0
+    for each, path in _walk(detail, ""):
+        code = getattr(each, "code", "invalid")
+        if code == _LEFT_OUT:
+            more += int(each.split()[0])
+        elif len(found) < MAX_ERRORS:
+            found.append(ApiError(str(each), code=_CODES.get(code, code), path=path or None))
+        else:
+            more += 1
+    return found[0] if len(found) == 1 and not more else FieldErrors(found, more)
+
+
+def _walk(detail: Any, path: str) -> Iterator[tuple[Any, str]]:
     """The errors in DRF's nested detail, each with its dotted path."""
     if isinstance(detail, dict):
         for key, value in detail.items():
@@ -89,8 +108,7 @@ def _walk(detail: Any, path: str) -> Iterator[ApiError]:
             else:
                 yield from _walk(value, path)
     else:
-        code = getattr(detail, "code", "invalid")
-        yield ApiError(str(detail), code=_CODES.get(code, code), path=path or None)
+        yield detail, path
 
 
 def _join(path: str, key: str) -> str:
@@ -104,6 +122,10 @@ def is_program(request: HttpRequest) -> bool:
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> JsonResponse:
     return JsonResponse(body(NotFound("there is no such thing here")), status=404)
+
+
+def bad_request(request: HttpRequest, exception: Exception | None = None) -> JsonResponse:
+    return JsonResponse(body(ApiError("the request is not one that this host answers")), status=400)
 
 
 def server_error(request: HttpRequest) -> JsonResponse:

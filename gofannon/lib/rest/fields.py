@@ -11,7 +11,16 @@ from rest_framework import serializers
 from gofannon.lib import clock, ids, money
 
 
-class NamesField(serializers.ListField):
+class BoundedListField(serializers.ListField):
+    """Counts its items before it looks at them: a list that is too long costs one error, not one for each item."""
+
+    def to_internal_value(self, data: Any) -> list[Any]:
+        if isinstance(data, list) and self.max_length is not None and len(data) > self.max_length:
+            self.fail("max_length", max_length=self.max_length)
+        return super().to_internal_value(data)
+
+
+class NamesField(BoundedListField):
     """A list field of a document (`Document.LISTS`): distinct non-empty strings, in order."""
 
     child = serializers.CharField(max_length=ids.MAX_LENGTH)

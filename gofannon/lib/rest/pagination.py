@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.core.exceptions import FieldError, ValidationError
+from django.db import DataError
 from django.db.models import Q, QuerySet
 from rest_framework.filters import OrderingFilter
 from rest_framework.pagination import BasePagination
@@ -21,6 +22,8 @@ from rest_framework.settings import api_settings
 from gofannon.lib.errors import ApiError
 
 MAX_LIMIT = 200
+# Checked before it is read as a number: an endless row of digits is not one that Python converts.
+MAX_LIMIT_LENGTH = 4
 
 
 class KeysetOrdering(OrderingFilter):
@@ -62,19 +65,20 @@ class KeysetPagination(BasePagination):
         falling = self.descending != backwards
         sign, compare = ("-", "lt") if falling else ("", "gt")
         ordered = queryset.order_by(f"{sign}{self.field}", f"{sign}pk")
-        if edge is not None:
-            value, key = edge
-            past = Q(**{f"{self.field}__{compare}": value}) | Q(**{self.field: value, f"pk__{compare}": key})
-            try:
-                # The closed bound lets the index seek; the open one settles ties.
-                ordered = ordered.filter(**{f"{self.field}__{compare}e": value}).filter(past)
-            except (ValueError, TypeError, OverflowError, ValidationError, FieldError) as error:
-                raise _bad_cursor() from error
-        return list(ordered[: self.limit + 1])
+        if edge is None:
+            return list(ordered[: self.limit + 1])
+        value, key = edge
+        past = Q(**{f"{self.field}__{compare}": value}) | Q(**{self.field: value, f"pk__{compare}": key})
+        try:
+            # The closed bound lets the index seek; the open one settles ties. Some edges turn out to be out of range
+            # only when the query runs: an instant whose UTC lies before the year 1, a number too wide for its column.
+            return list(ordered.filter(**{f"{self.field}__{compare}e": value}).filter(past)[: self.limit + 1])
+        except (ValueError, TypeError, OverflowError, ValidationError, FieldError, DataError) as error:
+            raise _bad_cursor() from error
 
     def _limit(self, request: Request) -> int:
         raw = request.query_params.get("limit", str(api_settings.PAGE_SIZE))
-        if not raw.isdecimal() or not 1 <= int(raw[:9]) <= MAX_LIMIT:
+        if len(raw) > MAX_LIMIT_LENGTH or not raw.isdecimal() or not 1 <= int(raw) <= MAX_LIMIT:
             raise ApiError(f"limit is a number from 1 to {MAX_LIMIT}", code="invalid_limit", path="limit")
         return int(raw)
 

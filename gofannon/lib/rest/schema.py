@@ -15,6 +15,7 @@ class ErrorBody(serializers.Serializer[Any]):
     errors = serializers.ListField(  # type: ignore[assignment]
         child=serializers.DictField(), required=False
     )
+    more = serializers.IntegerField(required=False, help_text="Errors besides those in `errors`.")
 
 
 class ErrorDocument(serializers.Serializer[Any]):
@@ -24,7 +25,7 @@ class ErrorDocument(serializers.Serializer[Any]):
 class DocumentSchema(AutoSchema):
     def get_override_parameters(self) -> list[Any]:
         headers = []
-        if self.method == "POST":
+        if self.method == "POST" and getattr(self.view, "action", "") in getattr(self.view, "idempotent_actions", ()):
             headers.append(
                 OpenApiParameter(
                     "Idempotency-Key", str, OpenApiParameter.HEADER, description="Makes a repeated POST safe for 24 h."

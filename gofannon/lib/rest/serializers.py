@@ -7,7 +7,10 @@ from typing import Any
 from django.db import models
 from rest_framework import serializers
 
+from gofannon.lib.appending import NEWEST
+from gofannon.lib.errors import MAX_ERRORS
 from gofannon.lib.rest.children import NewestField
+from gofannon.lib.rest.errors import left_out
 from gofannon.lib.rest.fields import InstantField, NamesField, ObjectField
 
 __all__ = ["DocumentSerializer", "Section", "StrictSerializer"]
@@ -17,10 +20,13 @@ def _refuse_unknown(serializer: serializers.Serializer[Any], data: Any) -> None:
     if not isinstance(data, Mapping):
         return
     unknown = [key for key in data if key not in serializer.fields]
-    if unknown:
-        raise serializers.ValidationError(
-            {key: [serializers.ErrorDetail("there is no such field", code="unknown_field")] for key in unknown}
-        )
+    if not unknown:
+        return
+    named = unknown[:MAX_ERRORS]
+    refused = {key: [serializers.ErrorDetail("there is no such field", code="unknown_field")] for key in named}
+    if more := len(unknown) - len(named):
+        refused[named[-1]].append(left_out(more))
+    raise serializers.ValidationError(refused)
 
 
 def without_locked(serializer: Any, data: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -49,7 +55,56 @@ def without_locked(serializer: Any, data: Mapping[str, Any]) -> Mapping[str, Any
     return {name: value for name, value in data.items() if name not in locked}
 
 
-class StrictSerializer(serializers.Serializer[Any]):
+# What DRF's fields would convert ("5" to 5, 5 to "5", "true" to True), the wire contract refuses.
+_TYPES: tuple[tuple[type[serializers.Field[Any, Any, Any, Any]], tuple[type, ...], str], ...] = (
+    (serializers.CharField, (str,), "a string is expected"),
+    (serializers.BooleanField, (bool,), "true or false is expected"),
+    (serializers.IntegerField, (int,), "a whole number is expected"),
+    (serializers.FloatField, (int, float), "a number is expected"),
+)
+
+
+def _is_of(value: Any, types: tuple[type, ...]) -> bool:
+    return isinstance(value, types) and (bool in types or not isinstance(value, bool))
+
+
+def _wrong_type(field: Any, value: Any) -> Any:
+    """What is wrong with the JSON type of `value`, in the shape of the field's own errors; None for nothing."""
+    if value is None:
+        return None
+    if isinstance(field, serializers.ListField) and isinstance(value, list):
+        if field.max_length is not None and len(value) > field.max_length:
+            return None
+        return {index: wrong for index, item in enumerate(value) if (wrong := _wrong_type(field.child, item))}
+    for kind, types, message in _TYPES:
+        if isinstance(field, kind) and not _is_of(value, types):
+            return [serializers.ErrorDetail(message, code="invalid")]
+    return None
+
+
+class _Typed(serializers.Serializer[Any]):
+    """Takes JSON's types as they are. Imports come from looser places, and are converted where that is possible."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        loose = not isinstance(data, Mapping) or self.context.get("importing")
+        given = (
+            {}
+            if loose
+            else {name: field for name, field in self.fields.items() if name in data and not field.read_only}
+        )
+        wrong = {name: found for name, field in given.items() if (found := _wrong_type(field, data[name]))}
+        if not wrong:
+            return super().to_internal_value(data)
+        others: Any = {}
+        try:
+            super().to_internal_value(data)
+        except serializers.ValidationError as error:
+            others = error.detail
+        errors = {**others, **wrong}
+        raise serializers.ValidationError({name: errors[name] for name, _ in self.fields.items() if name in errors})
+
+
+class StrictSerializer(_Typed):
     """A nested object or an action's body."""
 
     def to_internal_value(self, data: Any) -> Any:
@@ -82,7 +137,7 @@ class Section(StrictSerializer):
         return super().to_internal_value(without_locked(self, data) if isinstance(data, Mapping) else data)
 
 
-class DocumentSerializer(serializers.ModelSerializer[Any]):
+class DocumentSerializer(_Typed, serializers.ModelSerializer[Any]):
     """A document in its wire shape.
 
     `Meta.fields` lists all wire fields. Those of `Meta.system_fields` are set by the platform: a body may carry them
@@ -143,9 +198,24 @@ class DocumentSerializer(serializers.ModelSerializer[Any]):
 
 def _comes_back(field: Any, shown: Any, given: Any) -> bool:
     if isinstance(field, NewestField) and isinstance(given, list):
-        # Rows may have been appended since it was read: what was read then is the same window, further back.
-        return any(given[slid:] == shown[: len(given) - slid] for slid in range(len(given) or 1))
+        return len(given) <= NEWEST and _slid_back(shown, given)
     return _same(shown, given)
+
+
+def _slid_back(shown: list[Any], given: list[Any]) -> bool:
+    """Whether `given` ends with what `shown` begins with: rows may have been appended since it was read, so that what
+    was read then is the same window, further back. Linear: the prefix function of Knuth, Morris and Pratt.
+    """
+    if not given:
+        return True
+    line = [*shown, object(), *given]
+    borders = [0]
+    for item in line[1:]:
+        length = borders[-1]
+        while length and line[length] != item:
+            length = borders[length - 1]
+        borders.append(length + (line[length] == item))
+    return borders[-1] > 0
 
 
 def _same(shown: Any, given: Any) -> bool:
