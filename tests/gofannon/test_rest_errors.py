@@ -63,6 +63,31 @@ def test_several_fields_are_all_named(api: APIClient) -> None:
     ]
 
 
+def test_no_more_than_twenty_errors_are_named_and_the_others_counted(api: APIClient) -> None:
+    unknown = {f"colour{n}": 1 for n in range(1000)}
+    error = refused(api.post("/api/skills", {"name": "x", **unknown}), 400, "unknown_field")
+    assert (len(error["errors"]), error["more"]) == (20, 980)
+
+
+def test_errors_of_many_items_are_counted_too(api: APIClient) -> None:
+    members = [{"colour": "red", "taste": "sour"}] * 100
+    error = refused(api.post("/api/teams", {"name": "x", "members": members}), 400, "unknown_field")
+    assert (len(error["errors"]), error["more"]) == (20, 180)
+    assert error["errors"][2]["path"] == "members[1].colour"
+
+
+def test_references_that_lead_nowhere_are_counted_too(api: APIClient) -> None:
+    members = [{"user_id": f"nobody{n}", "role": "viewer"} for n in range(500)]
+    error = refused(api.post("/api/teams", {"name": "x", "members": members}), 400, "unknown_reference")
+    assert (len(error["errors"]), error["more"]) == (20, 480)
+
+
+@pytest.mark.parametrize(("path", "field"), [("skills", "tags"), ("teams", "members"), ("access-keys", "scopes")])
+def test_a_list_that_is_too_long_is_one_error(api: APIClient, path: str, field: str) -> None:
+    error = refused(api.post(f"/api/{path}", {"name": "x", field: [{}] * 1001}), 400, "max_length")
+    assert (error["path"], "errors" in error) == (field, False)
+
+
 def test_a_sane_request_id_is_kept(api: APIClient) -> None:
     response = api.get("/api/nothing", headers={"X-Request-Id": "mine-1"})
     assert (response["X-Request-Id"], response.json()["error"]["request_id"]) == ("mine-1", "mine-1")

@@ -212,3 +212,8 @@ def test_a_sync_run_asks_the_database_little(api: APIClient, owner: User, django
     api.post("/api/agents/echo/run", {})
     with django_assert_num_queries(12):
         api.post("/api/agents/echo/run", {})
+
+
+def test_a_hundred_megabytes_are_too_large_too(api: APIClient, owner: User) -> None:
+    deploy(owner, "def handler(event):\n    return 'x' * 100_000_000", runtime="cpython")
+    assert api.post("/api/agents/echo/run", {}).json()["error"]["code"] == "output_too_large"
