@@ -39,6 +39,9 @@ def deploy_agent(
             raise Conflict(f"the name {name} is taken", code="duplicate", path="_id")
         else:
             _refuse_foreign(deployment, actor, agent)
+            if visibility not in (None, deployment.visibility) and not deployment.owned_by(actor):
+                message = "who sees a deployment is decided by its owner"
+                raise ApiError(message, code="owner_only", path="visibility", status=403)
             deployment.agent_id = agent.pk
             deployment.visibility = visibility or deployment.visibility
         publish(actor=actor, deployment=deployment, snapshot=assembly.snapshot(agent))

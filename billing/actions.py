@@ -14,26 +14,53 @@ from billing.models import AccessKey, IdempotencyKey, Membership, ProviderKey, T
 from billing.models import provider_key as provider_keys
 from billing.models.access_key import DEFAULT_SCOPES, SCOPES
 from gofannon.lib import ids, sealed
-from gofannon.lib.errors import ApiError, NotFound, raise_all
+from gofannon.lib.errors import ApiError, Conflict, NotFound, raise_all
 
 # Called with a user who is about to leave, before anything is erased. The apps above register here, in their
 # AppConfig.ready(), what they have running in the user's name: billing itself knows no runs.
 BEFORE_LEAVING: list[Callable[[User], None]] = []
+# What a superuser needs to be one: without any of them the admin is shut.
+_SUPERUSER = ("is_active", "is_staff", "is_superuser")
 
 
 def staff_only(message: str, path: str | None = None) -> ApiError:
     return ApiError(message, code="staff_only", path=path, status=403)
 
 
+def _refuse_above(actor: Any, user: User | None, columns: dict[str, Any]) -> None:
+    """Staff has no power over superusers, and makes nobody more powerful. `actor` None is the platform itself."""
+    if actor is None or actor.is_superuser:
+        return
+    if user is not None and user.is_superuser and actor.pk != user.pk:
+        raise ApiError("only superusers change superusers", code="superuser_only", status=403)
+    for name in ("is_staff", "is_superuser"):
+        if name in columns and columns[name] != getattr(user, name, False):
+            raise ApiError("only superusers say who has power", code="superuser_only", path=name, status=403)
+
+
+def _keep_a_superuser(user: User, columns: dict[str, Any]) -> None:
+    """Somebody must be left who can undo it. The caller holds the transaction of the edit.
+
+    Locks the superusers, lest two of them take the power from each other at the same time.
+    """
+    if not any(getattr(user, name) and not columns.get(name, True) for name in _SUPERUSER):
+        return
+    able = User.objects.select_for_update().filter(**dict.fromkeys(_SUPERUSER, True)).order_by("pk")
+    if list(able.values_list("pk", flat=True)) == [user.pk]:
+        raise Conflict("this is the last superuser, name another first", code="last_superuser")
+
+
 def create_user(*, actor: Any, values: dict[str, Any], password: str | None = None) -> User:
     """A new local user, who starts with the whole allowance. `actor` None is the platform itself.
 
     `values` are keyed as the serializer's validated ones. Raises ApiError 403 `staff_only` for an actor who is not
-    staff, 403 `owner_only` where it brings provider keys, 409 `duplicate` for a taken username.
+    staff, 403 `superuser_only` for more power than theirs to give, 403 `owner_only` where it brings provider keys,
+    409 `duplicate` for a taken username.
     """
     if actor is not None and not actor.is_staff:
         raise staff_only("only staff creates users")
     columns, keys = _without_keys(values)
+    _refuse_above(actor, None, columns)
     _refuse_strange_keys(actor, None, keys)
     if "monthly_allowance_nano" in columns:
         columns.setdefault("spend_remaining_nano", columns["monthly_allowance_nano"])
@@ -45,10 +72,13 @@ def update_user(*, actor: Any, user: User, values: dict[str, Any], expected_vers
     """Changes columns and, under `provider_keys`, provider keys: `{provider: secret, or None to remove it}`.
 
     Which fields the actor may change, its caller has checked; that nobody sets the keys of another, it checks itself.
+    Raises ApiError 403 `superuser_only` where staff reaches for a superuser or for power, 409 `last_superuser`.
     """
     columns, keys = _without_keys(values)
+    _refuse_above(actor, user, columns)
     _refuse_strange_keys(actor, user, keys)
     with transaction.atomic():
+        _keep_a_superuser(user, columns)
         documents.update_document(actor=actor, document=user, values=columns, expected_version=expected_version)
         for provider, secret in keys.items():
             if secret is None:
@@ -99,10 +129,12 @@ def _touch(user: User) -> None:
 def anonymise_user(*, actor: Any, user: User, expected_version: int | None = None) -> None:
     """Erases who the user was and ends every way of signing in; the row and its ledger remain.
 
-    Staff may do it to anybody, others to themselves. Whatever runs in the user's name is cancelled first.
+    Staff may do it to anybody but superusers, others to themselves. Whatever runs in the user's name is cancelled
+    first. Raises ApiError 403 `staff_only` or `superuser_only`, 409 `last_superuser`.
     """
     if not actor.is_staff and actor.pk != user.pk:
         raise staff_only("only staff deletes others")
+    _refuse_above(actor, user, {})
     erased = {
         "username": ids.new_id("deleted"),
         "password": make_password(None),
@@ -115,6 +147,7 @@ def anonymise_user(*, actor: Any, user: User, expected_version: int | None = Non
         ),
     }
     with transaction.atomic():
+        _keep_a_superuser(user, erased)
         for leave in BEFORE_LEAVING:
             leave(user)
         documents.update_document(actor=actor, document=user, values=erased, expected_version=expected_version)
@@ -125,8 +158,13 @@ def anonymise_user(*, actor: Any, user: User, expected_version: int | None = Non
 
 
 def create_team(*, actor: Any, values: dict[str, Any]) -> Team:
-    """`values` may hold `members`: `[{"user_id", "role"}]`. The actor owns the team unless `owner_id` names another."""
+    """`values` may hold `members`: `[{"user_id", "role"}]`. The actor owns the team unless staff names another.
+
+    Others get ApiError 403 `staff_only`, whether or not there is such a user.
+    """
     columns, members = _without_members(values)
+    if columns.get("owner_id") not in (None, actor.pk) and not actor.is_staff:
+        raise staff_only("only staff makes teams for others", path="owner_id")
     _check_members(columns.get("owner_id") or actor.pk, members or [])
     with transaction.atomic():
         team = documents.create_document(actor=actor, model=Team, values=columns)
@@ -153,15 +191,17 @@ def _check_members(owner_id: str, members: list[dict[str, str]]) -> None:
     """Each exists and is named once; the owner, who may do all that an editor may, is not among them."""
     named = [member["user_id"] for member in members]
     found = set(User.objects.filter(pk__in=named).values_list("pk", flat=True))
+    seen: set[str] = set()
     errors = []
     for index, user_id in enumerate(named):
         path = f"members[{index}].user_id"
         if user_id not in found:
             errors.append(ApiError(f"there is no user {user_id!r}", code="unknown_reference", path=path))
-        elif user_id in named[:index]:
+        elif user_id in seen:
             errors.append(ApiError("this user is named twice", code="duplicate", path=path))
         elif user_id == owner_id:
             errors.append(ApiError("the team's owner is no member besides", code="invalid", path=path))
+        seen.add(user_id)
     raise_all(errors)
 
 

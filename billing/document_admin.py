@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.defaultfilters import truncatechars
 from rest_framework.exceptions import ParseError
 from unfold.admin import ModelAdmin
-from unfold.widgets import UnfoldAdminTextareaWidget
+from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from billing import documents
 from gofannon.lib.documents import Document
@@ -117,6 +117,8 @@ class DocumentAdmin(Listing):
     """Lists newest first; a refusal of the actions shows as the form's error."""
 
     form = DocumentForm
+    # Whether a new document's id is chosen by who makes it.
+    chosen_id = False
     # Besides JSON, what is read letter by letter: shown in a fixed width, with room.
     code_fields: tuple[str, ...] = ()
     ordering = ["-created_at"]
@@ -124,7 +126,11 @@ class DocumentAdmin(Listing):
     readonly_fields: tuple[str, ...] = ("id", "version", "created_at", "updated_at")
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        lines = {name: LinesField() for name in self._lists()}
+        lines: dict[str, forms.Field] = {name: LinesField() for name in self._lists()}
+        if self.chosen_id and obj is None:
+            lines["id"] = forms.CharField(
+                max_length=255, required=False, widget=UnfoldAdminTextInputWidget, label="name in addresses"
+            )
         kwargs["form"] = type("WithLists", (self.form,), {**lines, "refusal": getattr(request, "_refusal", None)})
         if self.fields is None and not self.fieldsets:
             kwargs.setdefault("fields", self._form_fields(request, obj))
@@ -154,7 +160,11 @@ class DocumentAdmin(Listing):
         extra = [name for name in self._lists() if name not in self.get_readonly_fields(request, obj)]
         shown = self._form_fields(request, obj)
         own, sharing = [name for name in shown if name not in _SHARING], [name for name in shown if name in _SHARING]
-        return [*own, *extra, *sharing, *self.get_readonly_fields(request, obj), "expected_version"]
+        read_only = list(self.get_readonly_fields(request, obj))
+        if self.chosen_id and obj is None:
+            own = ["id", *own]
+            read_only.remove("id")
+        return [*own, *extra, *sharing, *read_only, "expected_version"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows = super().get_queryset(request)

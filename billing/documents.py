@@ -22,6 +22,8 @@ from gofannon.lib.rest.errors import is_unique_violation
 D = TypeVar("D", bound=Document)
 # What upper apps do before a document goes: they register here when they are loaded.
 BEFORE_DELETE: list[Callable[[Document], None]] = []
+# Whoever changes these takes a document from its owner, or shows it to others.
+OWNER_FIELDS = ("owner_id", "team_id", "visibility")
 # As many users of a document are named where it cannot be deleted.
 MAX_USERS = 100
 
@@ -39,10 +41,11 @@ def create_document(*, actor: Any, model: type[D], values: dict[str, Any]) -> D:
     columns, lists = _split(model, values)
     document = model(**columns)
     _give_owner(document, actor)
-    _check_references(document, actor, values)
-    document.begin_edit(lists)
-    document.check_document(actor)
+    # What is checked holds when it is stored: both happen in one transaction.
     with _duplicates_refused(), transaction.atomic():
+        _check_references(document, actor, values)
+        document.begin_edit(lists)
+        document.check_document(actor)
         document.save(force_insert=True)
         document.write_lists(lists)
         document.stored(created=True)
@@ -54,21 +57,23 @@ def update_document(
 ) -> None:
     """Changes the given fields and bumps `version`.
 
-    Raises PreconditionFailed where `expected_version` is no longer the stored one, other ApiErrors for bad values.
+    Raises PreconditionFailed where `expected_version` is no longer the stored one, 403 `owner_only` for an editor who
+    changes who has or sees the document, other ApiErrors for bad values.
     """
     columns, lists = _split(type(document), values)
     changed = {name: value for name, value in columns.items() if getattr(document, name) != value}
     new_lists = {name: value for name, value in lists.items() if document.listed(name) != value}
-    _check_references(document, actor, {**changed, **new_lists})
-    for name, value in changed.items():
-        setattr(document, name, value)
-    document.begin_edit(new_lists, changing=[*changed, *new_lists])
-    document.check_document(actor)
+    _refuse_taking(actor, document, changed)
     rows = type(document)._default_manager.filter(pk=document.pk)
     if expected_version is not None:
         rows = rows.filter(version=expected_version)
     stamp = timezone.now()
     with _duplicates_refused(), transaction.atomic():
+        _check_references(document, actor, {**changed, **new_lists})
+        for name, value in changed.items():
+            setattr(document, name, value)
+        document.begin_edit(new_lists, changing=[*changed, *new_lists])
+        document.check_document(actor)
         if not rows.update(version=F("version") + 1, updated_at=stamp, **changed):
             raise PreconditionFailed("the document has changed since it was read")
         document.write_lists(new_lists)
@@ -77,7 +82,11 @@ def update_document(
 
 
 def delete_document(*, actor: Any, document: Document, expected_version: int | None = None) -> None:
-    """Raises InUse with the documents that need it; those that the actor may not see are only counted."""
+    """Raises InUse with the documents that need it; those that the actor may not see are only counted.
+
+    403 `owner_only` where a model's OWNER_DELETES keeps it from editors.
+    """
+    _refuse_removal(actor, document)
     users, others = users_of(document, actor)
     if users or others:
         raise InUse(document.reference, users, others)
@@ -126,7 +135,8 @@ def _needs(model: type[Document], name: str) -> bool:
 
 
 def archive_document(*, actor: Any, document: OwnedDocument, archived: bool) -> None:
-    """Hides a definition from lists and stops new runs of it, or brings it back."""
+    """Hides a definition from lists and stops new runs of it, or brings it back. Refused like a deletion."""
+    _refuse_removal(actor, document)
     stamp = timezone.now()
     document.archived_at = stamp if archived else None
     rows = type(document)._default_manager.filter(pk=document.pk)
@@ -155,6 +165,18 @@ def import_document(*, actor: Any, model: type[D], values: dict[str, Any]) -> Im
         document.stored(created=True)
         document.import_children(children)
     return Imported(document, dangling)
+
+
+def _refuse_taking(actor: Any, document: Document, changed: dict[str, Any]) -> None:
+    taken = [name for name in OWNER_FIELDS if name in changed]
+    if taken and isinstance(document, OwnedDocument) and not document.owned_by(actor):
+        message = "only its owner and staff say who has it and who sees it"
+        raise ApiError(message, code="owner_only", path=taken[0], status=403)
+
+
+def _refuse_removal(actor: Any, document: Document) -> None:
+    if isinstance(document, OwnedDocument) and document.OWNER_DELETES and not document.owned_by(actor):
+        raise ApiError("only its owner and staff delete or archive it", code="owner_only", status=403)
 
 
 def _split(model: type[Document], values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, list[str]]]:

@@ -21,6 +21,12 @@ D = TypeVar("D")
 KEPT = timedelta(hours=24)
 
 
+def replayed(request: Request, find: Callable[[str], D | None]) -> D | None:
+    """What an earlier POST with this key made, before anything else is looked at; None where there is none."""
+    key = request.headers.get("Idempotency-Key")
+    return _replay(*_identity(request, key), find) if key is not None else None
+
+
 def once(request: Request, make: Callable[[], D], find: Callable[[str], D | None]) -> tuple[D, bool]:
     """(the document, whether this call made it). `make` stores all or nothing; `find` gets a document by its id.
 
@@ -29,11 +35,7 @@ def once(request: Request, make: Callable[[], D], find: Callable[[str], D | None
     key = request.headers.get("Idempotency-Key")
     if key is None:
         return make(), True
-    if not 1 <= len(key) <= 255 or not key.isprintable() or not key.isascii():
-        raise ApiError("a key of 1 to 255 printable ASCII characters", code="invalid", path="Idempotency-Key")
-    identity = {"user_id": request.user.pk, "method": request.method, "path": request.path[:500], "key": key}
-    # Keyed, because a body may hold a secret that is short enough to guess.
-    body_hash = salted_hmac("idempotency", request._request.body, algorithm="sha256").hexdigest()
+    identity, body_hash = _identity(request, key)
     known = _replay(identity, body_hash, find)
     if known is not None:
         return known, False
@@ -50,6 +52,15 @@ def once(request: Request, make: Callable[[], D], find: Callable[[str], D | None
         if known is None:
             raise
         return known, False
+
+
+def _identity(request: Request, key: str) -> tuple[dict[str, Any], str]:
+    """(what the key is unique by, the hash of the body)."""
+    if not 1 <= len(key) <= 255 or not key.isprintable() or not key.isascii():
+        raise ApiError("a key of 1 to 255 printable ASCII characters", code="invalid", path="Idempotency-Key")
+    identity = {"user_id": request.user.pk, "method": request.method, "path": request.path[:500], "key": key}
+    # Keyed, because a body may hold a secret that is short enough to guess.
+    return identity, salted_hmac("idempotency", request._request.body, algorithm="sha256").hexdigest()
 
 
 def _replay(identity: dict[str, Any], body_hash: str, find: Callable[[str], D | None]) -> D | None:

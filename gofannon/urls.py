@@ -27,5 +27,5 @@ urlpatterns = [
     path("api/", include("workflows.api.urls")),
     path("api/", include("demos.api.urls")),
     path("rest/<str:name>", RestView.as_view(), name="rest-run"),
-    re_path(r"^(api|rest|v1)(/.*)?$", csrf_exempt(errors.not_found)),
+    re_path(r"^(?:api|rest|v1)(?:/.*)?$", csrf_exempt(errors.not_found)),
 ]

@@ -22,6 +22,7 @@ class Token(OwnedDocument):
 
     KIND = "token"
     COLLECTION = "tokens"
+    OWNER_DELETES = True
 
     name = models.CharField(max_length=255, db_index=True)
     value = SealedField(null=True)  # type: ignore[misc]

@@ -13,13 +13,13 @@ from billing import actions
 from billing.api.documents import DocumentViewSet
 from billing.models import AccessKey
 from billing.models.access_key import SCOPES
-from gofannon.lib.rest.fields import InstantField
+from gofannon.lib.rest.fields import BoundedListField, InstantField
 from gofannon.lib.rest.serializers import DocumentSerializer
 
 
 class AccessKeySerializer(DocumentSerializer):
     user_id = serializers.CharField(max_length=255)
-    scopes = serializers.ListField(child=serializers.ChoiceField(SCOPES), required=False, max_length=len(SCOPES))
+    scopes = BoundedListField(child=serializers.ChoiceField(SCOPES), required=False, max_length=len(SCOPES))
     expires_at = InstantField(required=False, allow_null=True)
     secret = serializers.SerializerMethodField(help_text="only in the answer that made the key")
 

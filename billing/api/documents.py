@@ -12,10 +12,10 @@ from rest_framework.response import Response
 
 from billing import documents
 from billing.api.authentication import HasScope
-from billing.idempotency import once
+from billing.idempotency import once, replayed
 from billing.models import OwnedDocument
 from gofannon.lib.documents import Document
-from gofannon.lib.errors import ApiError
+from gofannon.lib.errors import ApiError, PreconditionFailed
 
 _LIST_PARAMETERS = ("cursor", "limit", "ordering", "archived", "format")
 
@@ -28,6 +28,7 @@ class DocumentViewSet(viewsets.ModelViewSet[Any]):
     lookup_value_regex = "[^/]+"
     ordering_fields: tuple[str, ...] = ("created_at",)
     run_actions: tuple[str, ...] = ()
+    idempotent_actions: tuple[str, ...] = ("create",)
 
     def get_queryset(self) -> QuerySet[Any]:
         if getattr(self, "swagger_fake_view", False):
@@ -47,6 +48,10 @@ class DocumentViewSet(viewsets.ModelViewSet[Any]):
                 raise ApiError("there is no such parameter", code="unknown_parameter", path=name)
         return super().list(request, *args, **kwargs)
 
+    def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Filters and orderings are a list's: one document is found by its id alone."""
+        return queryset if self.detail else super().filter_queryset(queryset)
+
     def get_object(self) -> Any:
         if "\x00" in self.kwargs[self.lookup_field]:
             raise Http404
@@ -61,9 +66,12 @@ class DocumentViewSet(viewsets.ModelViewSet[Any]):
         return document
 
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        serializer = self.get_serializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        document, made = once(request, lambda: self.make(serializer.validated_data), self.find)
+        made = False
+        document: Any = replayed(request, self.find)
+        if document is None:
+            serializer = self.get_serializer(data=request.data)
+            serializer.is_valid(raise_exception=True)
+            document, made = once(request, lambda: self.make(serializer.validated_data), self.find)
         response = self.rendered(document, status.HTTP_201_CREATED)
         response["Location"] = f"/api/{self.model.COLLECTION}/{document.pk}"
         if not made:
@@ -82,10 +90,12 @@ class DocumentViewSet(viewsets.ModelViewSet[Any]):
     def update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         document = self.editable()
         expected = expected_version(request)
+        if expected not in (None, document.version):  # the update itself settles the race
+            raise PreconditionFailed("the document has changed since it was read")
         serializer = self.get_serializer(document, data=request.data, partial=kwargs.get("partial", False))
         serializer.is_valid(raise_exception=True)
         self.change(document, serializer.validated_data, expected)
-        # Not through `visible_to`: an editor may just have made it private to its owner.
+        # Not through `visible_to`: the owner of a team may just have handed it over.
         rows: Any = self.model._default_manager
         return self.rendered(rows.for_wire().get(pk=document.pk))
 

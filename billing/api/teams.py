@@ -18,8 +18,8 @@ class MemberSerializer(StrictSerializer):
 
 
 class TeamSerializer(DocumentSerializer):
-    owner_id = serializers.CharField(max_length=255, required=False, help_text="the creator unless another is named")
-    members = MemberSerializer(many=True, required=False)
+    owner_id = serializers.CharField(max_length=255, required=False, help_text="the creator unless staff names another")
+    members = MemberSerializer(many=True, required=False, max_length=1000)  # type: ignore[call-arg]
 
     class Meta(DocumentSerializer.Meta):
         model = Team

@@ -12,6 +12,8 @@ from gofannon.lib.rest.children import NewestField
 from gofannon.lib.rest.fields import InstantField, UsdField
 from gofannon.lib.rest.serializers import DocumentSerializer, Section, StrictSerializer
 
+# Each costs a query; nobody has so many providers.
+MAX_KEYS = 100
 _MASK = {"type": ["string", "null"], "description": "shown masked (`sk-...9f2c`); null removes the key"}
 API_KEYS = {
     "type": "object",
@@ -103,6 +105,8 @@ class ApiKeysField(serializers.Field[Any, Any, Any, Any]):
     def to_internal_value(self, data: Any) -> dict[str, str | None]:
         if not isinstance(data, dict):
             raise serializers.ValidationError("an object is expected", code="invalid")
+        if len(data) > MAX_KEYS:
+            raise serializers.ValidationError(f"more than {MAX_KEYS} keys", code="max_length")
         standing = masks(self.root.instance) if isinstance(self.root.instance, User) else {}
         keys: dict[str, str | None] = {}
         errors: dict[str, list[Any]] = {}

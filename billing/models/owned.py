@@ -1,6 +1,6 @@
 """Definitions: documents with an owner, shared with nobody, a team or everybody."""
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from django.conf import settings
 from django.db import models
@@ -44,11 +44,17 @@ class OwnedDocument(Document):
     team = models.ForeignKey(Team, models.PROTECT, related_name="+", null=True, blank=True, db_constraint=False)
     visibility = models.CharField(max_length=10, choices=Visibility.choices, default=Visibility.PRIVATE, db_index=True)
     archived_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # Whether its owner alone, or staff, deletes and archives it: what hangs on it is more than a team's editors see.
+    OWNER_DELETES: ClassVar[bool] = False
 
     objects = OwnedQuerySet.as_manager()  # type: ignore[misc]
 
     class Meta:
         abstract = True
+
+    def owned_by(self, user: Any) -> bool:
+        """Whether the user may give it away: its owner and staff, but no editor."""
+        return bool(user.is_staff) or user.pk == self.owner_id
 
     def editable_by(self, user: Any) -> bool:
         return type(self).objects.filter(pk=self.pk).editable_by(user).exists()

@@ -1,6 +1,8 @@
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from django.db import connection
 from rest_framework.test import APIClient
 
 from agents.models import Agent
@@ -101,6 +103,24 @@ def test_a_circle_of_calls_is_refused(api: APIClient, owner: User) -> None:
         response = api.patch(f"/api/agents/{c.pk}", {"gofannon_agents": names})
         assert (response.status_code, response.json()["error"]["code"]) == (400, "cycle")
     assert api.get(f"/api/agents/{c.pk}").json()["gofannon_agents"] == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_edits_at_once_close_no_circle(owner: User, as_: Any) -> None:
+    a, b = make_agent(owner, name="a"), make_agent(owner, name="b")
+
+    def call(pair: tuple[Agent, Agent]) -> int:
+        try:
+            status: int = as_(owner).patch(f"/api/agents/{pair[0].pk}", {"gofannon_agents": [pair[1].pk]}).status_code
+            return status
+        finally:
+            connection.close()
+
+    for _ in range(5):
+        with ThreadPoolExecutor(2) as threads:
+            assert sorted(threads.map(call, [(a, b), (b, a)])) == [200, 400]
+        for agent in (a, b):
+            as_(owner).patch(f"/api/agents/{agent.pk}", {"gofannon_agents": []})
 
 
 def test_get_edit_put(api: APIClient) -> None:

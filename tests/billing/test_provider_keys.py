@@ -104,3 +104,9 @@ def test_staff_sees_masks_and_deletes_but_never_sets(staff: User, as_: object, o
     assert list(ProviderKey.objects.all()) == [key]
     assert client.delete(f"{url}/api-keys/openai").status_code == 204
     assert not ProviderKey.objects.exists()
+
+
+def test_more_keys_than_anybody_has_are_refused_at_once(api: APIClient) -> None:
+    response = api.patch("/api/users/me", {"api_keys": {f"p{n}_api_key": None for n in range(101)}})
+    error = response.json()["error"]
+    assert (response.status_code, error["code"], error["path"]) == (400, "max_length", "api_keys")

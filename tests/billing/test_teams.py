@@ -66,6 +66,17 @@ def test_a_member_is_named_once(api: APIClient, team: Team, stranger: User) -> N
     assert (response.status_code, error["path"], error["code"]) == (400, "members[1].user_id", "duplicate")
 
 
+def test_only_staff_makes_a_team_for_another(
+    api: APIClient, as_: Any, owner: User, stranger: User, staff: User
+) -> None:
+    answers = [api.post("/api/teams", {"name": "x", "owner_id": named}) for named in (stranger.pk, "nobody")]
+    told = [(answer.status_code, {**answer.json()["error"], "request_id": ""}) for answer in answers]
+    assert told[0] == told[1]
+    assert (told[0][0], told[0][1]["code"], told[0][1]["path"]) == (403, "staff_only", "owner_id")
+    assert api.post("/api/teams", {"name": "x", "owner_id": owner.pk}).status_code == 201
+    assert as_(staff).post("/api/teams", {"name": "x", "owner_id": stranger.pk}).json()["owner_id"] == stranger.pk
+
+
 def test_a_team_is_handed_over(api: APIClient, as_: Any, team: Team, stranger: User, teammate: User) -> None:
     url = f"/api/teams/{team.pk}"
     assert api.patch(url, {"owner_id": "nobody"}).json()["error"]["code"] == "unknown_reference"

@@ -73,7 +73,7 @@ def cursor(*parts: object) -> str:
         "limit=ten",
         "limit=000000100999999",
         "limit=00100",
-        f"limit={'9' * 5000}",
+        f"limit=000000100{'9' * 5000}",
         "ordering=colour",
         "ordering=owner__password",
         "ordering=--name",
