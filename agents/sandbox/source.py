@@ -10,10 +10,12 @@ from .specs import Problem
 ENTRY_NAMES = ("handler", "run")
 _EXPECTED = "define handler(event) or async run(input, tools)"
 
-# The parser holds the interpreter's lock until it is done, and makes up to 1 KB of every two bytes: these two keep
-# it below half a second and 200 MB. Ordinary code has a word or sign in every four or five bytes.
+# The parser holds the interpreter's lock until it is done, makes up to 1 KB of two bytes, and reads an f-string anew
+# for each of its braces: these three keep it below half a second and 200 MB. Ordinary code has a word or sign in
+# every four or five bytes.
 MAX_CODE_BYTES = 128 << 10
 MAX_CODE_WORDS = 40_000
+MAX_CODE_BRACES = 4_000
 _WORD = re.compile(r"\w+|[^\w\s]")
 
 
@@ -33,6 +35,8 @@ def too_large(code: str) -> Problem | None:
         return Problem("code_too_large", f"the code has more than {MAX_CODE_BYTES} bytes")
     if len(_WORD.findall(code)) > MAX_CODE_WORDS:
         return Problem("code_too_large", f"the code has more than {MAX_CODE_WORDS} words and signs")
+    if code.count("{") > MAX_CODE_BRACES:
+        return Problem("code_too_large", f"the code has more than {MAX_CODE_BRACES} opening braces")
     return None
 
 
@@ -43,9 +47,12 @@ def _definitions(tree: ast.Module) -> dict[str, ast.FunctionDef | ast.AsyncFunct
 
 def _bound_names(tree: ast.Module) -> set[str]:
     """Names that the module binds in other ways than by def: assignments and imports, wherever they stand."""
-    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    names: set[str] = set()
     for node in ast.walk(tree):
-        if isinstance(node, ast.Import | ast.ImportFrom):
+        if isinstance(node, ast.Name):
+            if isinstance(node.ctx, ast.Store):
+                names.add(node.id)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
             names |= {(alias.asname or alias.name).split(".")[0] for alias in node.names}
         elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             names.add(node.name)

@@ -105,7 +105,10 @@ def test_the_lifespan_is_acknowledged() -> None:
 def test_half_a_request_is_none(staff: User) -> None:
     _, secret = create_access_key(user=staff, name="k")
     headers = [(b"authorization", f"Bearer {secret}".encode()), (b"content-type", b"application/json")]
-    broken: list[Message] = [{"type": "http.request", "body": b'{"name": "x"}', "more_body": True}, {"type": "http.disconnect"}]
+    broken: list[Message] = [
+        {"type": "http.request", "body": b'{"name": "x"}', "more_body": True},
+        {"type": "http.disconnect"},
+    ]
     assert talk(scope_of("POST", "/api/skills", headers), broken) == []
     assert not Skill.objects.exists()
 

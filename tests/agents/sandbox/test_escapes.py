@@ -1,6 +1,10 @@
 import json
+import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
@@ -13,6 +17,29 @@ def test_every_escape_is_contained(runtime: str) -> None:
     rows = selftest.run_table(runtime)  # type: ignore[arg-type]
     assert [row for row in rows if row.verdict == "ESCAPED"] == []
     assert len([row for row in rows if row.verdict == "contained"]) >= 40
+
+
+def _traces() -> dict[str, int]:
+    """What lies in the root directory and where attempts write: path -> time of its last change."""
+    paths = [f"/{name}" for name in os.listdir("/")] + ["/tmp/escape", "/tmp/e"]
+    names = [path for path in paths if os.path.lexists(path) and not os.path.isdir(path)]
+    return {path: os.lstat(path).st_mtime_ns for path in names}
+
+
+def test_the_attempts_leave_nothing_on_the_host(runtime: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    left: list[str] = []
+    targets = selftest.targets
+
+    @contextmanager
+    def watched() -> Iterator[dict[str, Any]]:
+        with targets() as event:
+            yield event
+            left.extend(os.listdir(event["directory"]))
+
+    monkeypatch.setattr(selftest, "targets", watched)
+    before = _traces()
+    selftest.run_table(runtime)  # type: ignore[arg-type]
+    assert (_traces(), left) == (before, [])
 
 
 PLAIN = """
@@ -36,7 +63,7 @@ HARMLESS = """
 fork thread_bomb vfork_clone pidfd_open socket_inet socket_udp socket_unix socket_netlink memfd_create inotify
 userfaultfd io_uring personality keyctl execve unshare_user timer_create read_passwd list_root read_project
 read_own_environment read_maps environment devices sys_files temporary_file subprocess connect_host
-connect_abstract descriptors sockets see_parents leftover_module change_directory
+connect_abstract write_tmp descriptors sockets see_parents leftover_module change_directory
 """
 
 UNCONFINED = """
