@@ -2,7 +2,6 @@
 
 import json
 import resource
-import time
 from typing import Any
 
 import pytest
@@ -118,12 +117,11 @@ def test_texts_are_made_storable() -> None:
 
 
 def test_a_result_of_countless_parts_is_not_read(cpython: None) -> None:
-    before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     outcome = _send('b"[" + b"[]," * 5_500_000 + b"[]]"', output_bytes=16 << 20)
     assert outcome.error is not None
     assert outcome.error.code == "output_too_large"
     assert outcome.error.message.endswith("commas and brackets, the limit is 600000")
-    assert time.process_time() - began < 2
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 150 << 10
 
 
