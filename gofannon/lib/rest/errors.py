@@ -55,7 +55,7 @@ def as_api_error(exc: Exception) -> ApiError | None:
         return _from_fields(exc.detail)
     if isinstance(exc, exceptions.APIException):
         return _from_drf(exc)
-    if isinstance(exc, OperationalError) and not isinstance(exc, NotImplementedError):
+    if isinstance(exc, OperationalError):
         log.warning("the database did not answer", exc_info=exc)
         message = "the database is busy, try again"
         return ApiError(message, code="database_busy", status=503, headers={"Retry-After": "1"})
