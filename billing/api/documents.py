@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 from django.db.models import QuerySet
 from django.http import Http404
-from rest_framework import status, viewsets
+from rest_framework import mixins, status, viewsets
 from rest_framework.decorators import action
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
@@ -20,7 +20,18 @@ from gofannon.lib.errors import ApiError, PreconditionFailed
 _LIST_PARAMETERS = ("cursor", "limit", "ordering", "archived", "format")
 
 
-class DocumentViewSet(viewsets.ModelViewSet[Any]):
+class StrictListing(mixins.ListModelMixin):
+    """Refuses parameters that are not known: a filter with a slip in its name would show everything."""
+
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        filters = getattr(getattr(self, "filterset_class", None), "base_filters", ())
+        for name in request.query_params:
+            if name not in {*_LIST_PARAMETERS, *filters}:
+                raise ApiError("there is no such parameter", code="unknown_parameter", path=name)
+        return super().list(request, *args, **kwargs)
+
+
+class DocumentViewSet(StrictListing, viewsets.ModelViewSet[Any]):
     """Subclasses name `model`, `serializer_class`, filters and orderings; rows come through `visible_to` alone."""
 
     model: ClassVar[type[Document]]
@@ -29,6 +40,14 @@ class DocumentViewSet(viewsets.ModelViewSet[Any]):
     ordering_fields: tuple[str, ...] = ("created_at",)
     run_actions: tuple[str, ...] = ()
     idempotent_actions: tuple[str, ...] = ("create",)
+    # POSTs that take no body: one that comes is refused like any unknown field.
+    bodiless_actions: tuple[str, ...] = ("archive", "unarchive", "cancel", "check", "retry", "revoke")
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        if self.action in self.bodiless_actions and request.data:
+            name = next(iter(request.data)) if isinstance(request.data, dict) else None
+            raise ApiError("this takes no body", code="unknown_field", path=name)
 
     def get_queryset(self) -> QuerySet[Any]:
         if getattr(self, "swagger_fake_view", False):
@@ -39,14 +58,6 @@ class DocumentViewSet(viewsets.ModelViewSet[Any]):
             archived = self.request.query_params.get("archived") == "true"
             rows = rows.filter(archived_at__isnull=not archived)
         return rows.for_wire()  # type: ignore[no-any-return]
-
-    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """A parameter that is not known is refused: a filter with a slip in its name would show everything."""
-        filters = getattr(getattr(self, "filterset_class", None), "base_filters", ())
-        for name in request.query_params:
-            if name not in {*_LIST_PARAMETERS, *filters}:
-                raise ApiError("there is no such parameter", code="unknown_parameter", path=name)
-        return super().list(request, *args, **kwargs)
 
     def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Filters and orderings are a list's: one document is found by its id alone."""
@@ -127,6 +138,8 @@ class OwnedDocumentViewSet(DocumentViewSet):
 
     def _archive(self, *, archived: bool) -> Response:
         document = self.editable()
+        if expected_version(self.request) not in (None, document.version):
+            raise PreconditionFailed("the document has changed since it was read")
         documents.archive_document(actor=self.request.user, document=document, archived=archived)
         return self.rendered(document)
 

@@ -235,6 +235,34 @@ def test_code_has_a_limit(api: APIClient) -> None:
     assert (response.status_code, response.json()["error"]["code"]) == (400, "code_too_large")
 
 
+def test_check_shows_the_prompt_by_segment(api: APIClient, owner: User) -> None:
+    skill = api.post("/api/skills", {"name": "sums", "description": "adds"}).json()["_id"]
+    agent = make_agent(owner, code="", system_prompt="be brief", skill_ids=[skill])
+    report = api.post(f"/api/agents/{agent.pk}/check").json()
+    assert report["prompt"] == {
+        "text": "be brief\n\n- sums: adds",
+        "segments": [
+            {"name": "system_prompt", "characters": 8, "tokens": 2},
+            {"name": "skills", "characters": 12, "tokens": 3},
+        ],
+    }
+
+
+@pytest.mark.parametrize("action", ["check", "archive", "unarchive"])
+def test_what_takes_no_body_refuses_one(api: APIClient, owner: User, action: str) -> None:
+    url = f"/api/agents/{make_agent(owner).pk}/{action}"
+    error = api.post(url, {"colour": "red"}).json()["error"]
+    assert (error["code"], error["path"]) == ("unknown_field", "colour")
+    assert api.post(url).status_code == 200
+
+
+def test_a_stale_archive_is_412(api: APIClient, owner: User) -> None:
+    url = f"/api/agents/{make_agent(owner).pk}"
+    api.patch(url, {"description": "first"})
+    assert api.post(f"{url}/archive", headers={"If-Match": '"1"'}).status_code == 412
+    assert api.post(f"{url}/archive", headers={"If-Match": '"2"'}).status_code == 200
+
+
 def test_a_tag_finds_nothing_of_a_stranger(api: APIClient, owner: User, stranger: User, staff: User, as_: Any) -> None:
     body = {"name": "bait", "tags": ["t"], "visibility": "public"}
     as_(stranger).post("/api/skills", body)

@@ -146,6 +146,11 @@ class TestWithoutAWorker:
         assert [row["_id"] for row in api.get("/api/tickets?status=failed").json()["results"]] == made[:1]
         assert len(api.get("/api/tickets?deployment=echo&status=pending").json()["results"]) == 3
 
+    @pytest.mark.parametrize("collection", ["runs", "tickets", "agents"])
+    def test_a_filter_with_a_slip_in_its_name_is_refused(self, api: APIClient, collection: str) -> None:
+        error = api.get(f"/api/{collection}?statsu=failed").json()["error"]
+        assert (error["code"], error["path"]) == ("unknown_parameter", "statsu")
+
     def test_tickets_are_history(self, api: APIClient, owner: User) -> None:
         deploy(owner)
         made = api.post("/api/tickets", {"agent_id": "echo"}).json()

@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from billing.api.authentication import HasScope
+from billing.api.documents import StrictListing
 from gofannon.lib import money
 from gofannon.lib.rest.fields import AnyField, InstantField, ObjectField
 from workflows.models import Effect, Event, Run, Status
@@ -137,7 +138,7 @@ class RunFilters(django_filters.FilterSet):
 
 
 @extend_schema(tags=["runs"])
-class RunViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Run]):
+class RunViewSet(StrictListing, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Run]):
     permission_classes = [IsAuthenticated, HasScope]
     serializer_class = RunSerializer
     filterset_class = RunFilters
