@@ -47,9 +47,12 @@ class RunQuerySet(models.QuerySet[Any]):
 
 
 def _user(related: str = "+") -> Any:
-    """History survives its people: a run keeps the id of a user who was imported, renamed or anonymised."""
+    """History survives its people: a run keeps the id of a user who was imported, renamed or anonymised.
+
+    Its index is one of the pairs below; a second one would be written for nothing with every run.
+    """
     return models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.DO_NOTHING, null=True, related_name=related, db_constraint=False
+        settings.AUTH_USER_MODEL, models.DO_NOTHING, null=True, related_name=related, db_constraint=False, db_index=False
     )
 
 
@@ -77,7 +80,7 @@ class Run(models.Model):
 
     agent_id = models.CharField(max_length=ids.MAX_LENGTH, blank=True)
     deployment_id = models.CharField(max_length=ids.MAX_LENGTH, blank=True)
-    snapshot = models.ForeignKey(Snapshot, models.PROTECT, null=True, related_name="+")
+    snapshot = models.ForeignKey(Snapshot, models.PROTECT, null=True, related_name="+", db_index=False)
     limits = models.JSONField(default=dict)
     seed = models.BigIntegerField(default=0, help_text="of the code's random numbers")
 
