@@ -1,0 +1,70 @@
+from typing import Any
+
+import pytest
+from rest_framework.test import APIClient
+
+from billing.models import User
+from tests.factories.runs import deploy
+from workflows import transitions
+from workflows.models import Effect, Run
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def runs(api: APIClient, owner: User) -> list[str]:
+    deploy(owner)
+    return [api.post("/api/tickets", {"agent_id": "echo", "input": n}).json()["run_id"] for n in range(4)]
+
+
+def test_a_list_costs_one_query(api: APIClient, runs: list[str], django_assert_num_queries: Any) -> None:
+    transitions.request_cancel(Run.objects.get(pk=runs[0]))  # one without a lease among those with
+    with django_assert_num_queries(1):
+        found = api.get("/api/runs").json()["results"]
+    assert [run["_id"] for run in found] == runs[::-1]
+    assert [run["lease"] is None for run in found] == [False, False, False, True]
+
+
+def test_filters_find_by_status_agent_and_deployment(api: APIClient, runs: list[str]) -> None:
+    transitions.request_cancel(Run.objects.get(pk=runs[1]))
+    assert [run["_id"] for run in api.get("/api/runs?status=cancelled").json()["results"]] == [runs[1]]
+    agent_id = Run.objects.get(pk=runs[0]).agent_id
+    assert len(api.get(f"/api/runs?agent_id={agent_id}&status=pending").json()["results"]) == 3
+    assert api.get("/api/runs?deployment_id=other").json()["results"] == []
+
+
+def test_a_run_shows_whose_it_is_and_where_it_stands(api: APIClient, owner: User, runs: list[str]) -> None:
+    run = api.get(f"/api/runs/{runs[0]}").json()
+    assert (run["actor_id"], run["owner_id"], run["payer_id"]) == (owner.pk, owner.pk, owner.pk)
+    assert (run["status"], run["input"], run["output"], run["cost"], run["attempt"]) == ("pending", 0, None, 0.0, 0)
+    assert run["_links"] == {name: f"/api/runs/{runs[0]}/{name}" for name in ("events", "effects")}
+
+
+def test_events_page_in_order_at_one_query_more_than_the_run(
+    api: APIClient, runs: list[str], django_assert_num_queries: Any
+) -> None:
+    held = transitions.claim_run(runs[0])
+    assert held is not None
+    transitions.append_events(held, [transitions.Note("log", {"n": n}) for n in range(120)])
+    with django_assert_num_queries(2):
+        page = api.get(f"/api/runs/{runs[0]}/events?limit=100").json()
+    rest = api.get(page["next"]).json()["results"]
+    assert [event["seq"] for event in [*page["results"], *rest]] == list(range(1, 123))
+
+
+def test_effects_are_listed(api: APIClient, runs: list[str]) -> None:
+    Effect.objects.create(run_id=runs[0], call="1", name="http.get", effect_class="keyed", attempt=1)
+    [effect] = api.get(f"/api/runs/{runs[0]}/effects").json()["results"]
+    assert (effect["call"], effect["name"], effect["effect_class"], effect["status"]) == (
+        "1",
+        "http.get",
+        "keyed",
+        "intent",
+    )
+
+
+def test_runs_are_read_only(api: APIClient, runs: list[str]) -> None:
+    url = f"/api/runs/{runs[0]}"
+    assert [api.put(url, {}).status_code, api.delete(url).status_code, api.post("/api/runs", {}).status_code] == [
+        405
+    ] * 3
