@@ -52,7 +52,12 @@ def _user(related: str = "+") -> Any:
     Its index is one of the pairs below; a second one would be written for nothing with every run.
     """
     return models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.DO_NOTHING, null=True, related_name=related, db_constraint=False, db_index=False
+        settings.AUTH_USER_MODEL,
+        models.DO_NOTHING,
+        null=True,
+        related_name=related,
+        db_constraint=False,
+        db_index=False,
     )
 
 
