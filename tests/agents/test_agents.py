@@ -5,6 +5,7 @@ import pytest
 from django.db import connection
 from rest_framework.test import APIClient
 
+from agents import assembly
 from agents.models import Agent
 from billing.models import Team, User
 from tests.factories.runs import make_agent
@@ -212,7 +213,14 @@ def test_an_editors_tag_reaches_nothing_of_the_owners_alone(owner: User, team: T
     ours = as_(owner).post("/api/skills", {"name": "ours", **shared}).json()["_id"]
     agent = make_agent(owner, team_id=team.pk, visibility="team")
     assert as_(teammate).patch(f"/api/agents/{agent.pk}", {"skill_tags": ["t"]}).status_code == 200
-    assert as_(teammate).post(f"/api/agents/{agent.pk}/check").json()["resolved"]["skill_ids"] == [ours]
+    # What a run would get, not what the check shows the teammate of it.
+    assert assembly.assemble(Agent.objects.for_wire().get(pk=agent.pk)).skill_ids == [ours]
+
+
+def test_a_private_agents_tag_reaches_all_that_is_its_owners(api: APIClient, owner: User) -> None:
+    private = api.post("/api/skills", {"name": "private", "tags": ["t"]}).json()["_id"]
+    agent = make_agent(owner, skill_tags=["t"])
+    assert assembly.assemble(Agent.objects.for_wire().get(pk=agent.pk)).skill_ids == [private]
 
 
 def test_check_tells_nobody_of_parts_they_may_not_see(owner: User, stranger: User, as_: Any) -> None:

@@ -194,12 +194,13 @@ def test_an_editor_puts_nobodys_else_code_behind_a_name(owner: User, team: Team,
     assert run(as_(owner)) == 1
 
 
-def test_a_run_is_owned_by_its_agents_owner(owner: User, staff: User, as_: Any) -> None:
+def test_a_run_is_owned_by_its_agents_owner(owner: User, staff: User, stranger: User, as_: Any) -> None:
     deploy(owner, returning(1), visibility="public")
     other = make_agent(staff, returning(2), name="other")
     assert as_(staff).patch("/api/deployments/echo", {"agentId": other.pk}).status_code == 200
-    assert run(as_(staff)) == 2
-    assert Run.objects.get().owner_id == staff.pk
+    assert run(as_(stranger)) == 2
+    found = Run.objects.get()
+    assert (found.actor_id, found.owner_id, found.payer_id) == (stranger.pk, staff.pk, stranger.pk)
 
 
 def test_a_version_whose_agent_is_gone_is_not_gone_back_to(api: APIClient, owner: User) -> None:

@@ -84,6 +84,16 @@ class TestWithoutAWorker:
         assert (cancelled["status"], cancelled["error"]["code"]) == ("failed", "cancelled")
         assert not Lease.objects.exists()
 
+    def test_a_retry_sends_its_result_where_its_own_asker_wants_it(
+        self, api: APIClient, owner: User, stranger: User, as_: Any
+    ) -> None:
+        deploy(owner, visibility="public")
+        body = {"agent_id": "echo", "webhook_url": "https://example.org/hook"}
+        made = as_(stranger).post("/api/tickets", body).json()
+        api.post(f"/api/tickets/{made['_id']}/cancel")
+        assert api.post(f"/api/tickets/{made['_id']}/retry").json()["webhook_url"] == ""
+        assert as_(stranger).post(f"/api/tickets/{made['_id']}/retry").json()["webhook_url"] == body["webhook_url"]
+
     def test_an_unfinished_ticket_is_not_retried(self, api: APIClient, owner: User) -> None:
         deploy(owner)
         made = api.post("/api/tickets", {"agent_id": "echo"}).json()

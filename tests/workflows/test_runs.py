@@ -9,6 +9,7 @@ from django.db.models import F
 
 from billing.models import User
 from gofannon.lib.clock import DatabaseNow
+from tests.factories.runners import UnstorableRunner
 from tests.factories.runs import deploy
 from tickets import actions
 from tickets.models import Ticket
@@ -175,6 +176,18 @@ class TestExecution:
         execution.advance(run.pk)
         stored = Run.objects.get()
         assert (code_of(stored), stored.status) == ("internal_error", "failed")
+
+    def test_what_the_database_cannot_hold_ends_the_run_and_repeats_nothing(
+        self, run: Run, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setitem(RUNNERS, "unstorable", "tests.factories.runners.UnstorableRunner")
+        monkeypatch.setattr(UnstorableRunner, "runs", 0)
+        Run.objects.update(kind="unstorable")
+        execution.advance(run.pk)
+        stored = Run.objects.get()
+        # SQLite holds any text; PostgreSQL no NUL.
+        expected = ("failed", "not_storable") if connection.vendor == "postgresql" else ("completed", None)
+        assert (stored.status, code_of(stored), stored.attempt, UnstorableRunner.runs) == (*expected, 1, 1)
 
     def test_backoff_doubles_within_its_bounds(self) -> None:
         for attempt, ceiling in ((1, 1), (2, 2), (5, 16), (50, 60)):
