@@ -10,7 +10,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from billing import documents
-from billing.models import AccessKey, IdempotencyKey, Membership, ProviderKey, Team, User
+from billing.models import AccessKey, IdempotencyKey, Membership, ProviderKey, Team, User, WebhookSecret
 from billing.models import provider_key as provider_keys
 from billing.models.access_key import DEFAULT_SCOPES, SCOPES
 from gofannon.lib import ids, sealed
@@ -151,8 +151,8 @@ def anonymise_user(*, actor: Any, user: User, expected_version: int | None = Non
         for leave in BEFORE_LEAVING:
             leave(user)
         documents.update_document(actor=actor, document=user, values=erased, expected_version=expected_version)
-        for rows in (ProviderKey.objects, AccessKey.objects, IdempotencyKey.objects, Membership.objects):
-            rows.filter(user_id=user.pk).delete()
+        for model in (ProviderKey, AccessKey, IdempotencyKey, Membership, WebhookSecret):
+            model._default_manager.filter(user_id=user.pk).delete()
         user.groups.clear()
         user.user_permissions.clear()
 

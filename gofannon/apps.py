@@ -3,6 +3,7 @@ from django.conf import settings
 
 from agents import sandbox
 from gofannon.celery import app as celery_app
+from gofannon.lib import http
 
 
 class GofannonConfig(AppConfig):
@@ -13,3 +14,4 @@ class GofannonConfig(AppConfig):
 
     def ready(self) -> None:
         sandbox.configure(cache_dir=settings.SANDBOX_CACHE_DIR)
+        http.configure(lambda: http.Policy.of(settings.OUTBOUND_ALLOW, settings.OUTBOUND_TIMEOUT_SECONDS))

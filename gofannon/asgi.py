@@ -1,7 +1,7 @@
 """One port, two kinds of serving behind one dispatcher.
 
 The API, the admin and the pages run on WSGI threads (a2wsgi over Django's handler); what must hold a connection
-without holding a thread runs on the event loop, found by path in `MOUNTS`.
+without holding a thread runs on the event loop, found by path in `MOUNTS` or by path and `Accept` among the streams.
 """
 
 import asyncio
@@ -9,7 +9,6 @@ import json
 import os
 import re
 import threading
-from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from a2wsgi import WSGIMiddleware
@@ -22,12 +21,9 @@ from django.conf import settings  # isort: skip
 
 from agents import sandbox  # isort: skip
 from gofannon.lib import ids  # isort: skip
-
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
+from gofannon.streams.accept import stream_for  # isort: skip
+from gofannon.streams.protocol import App, Message as Message, Receive, Scope, Send  # isort: skip
+from gofannon.streams.shutdown import begin_streams, end_streams  # isort: skip
 
 _pages: App = WSGIMiddleware(wsgi, workers=settings.WEB_THREADS, send_queue_size=64)  # type: ignore[arg-type, assignment]
 # Runs hold a thread until they end: they have threads of their own, so that whoever fills them stops no page.
@@ -53,7 +49,7 @@ MOUNTS: dict[str, App] = {"/health": health}
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["type"] != "http":
         return await _lifespan(receive, send)
-    mounted = MOUNTS.get(scope["path"])
+    mounted = MOUNTS.get(scope["path"]) or stream_for(scope)
     if mounted is not None:
         return await mounted(scope, receive, send)
     limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
@@ -180,6 +176,9 @@ async def _lifespan(receive: Receive, send: Send) -> None:
         if message["type"] == "lifespan.startup":
             # On the side, so that the first run does not wait for the sandbox's checks.
             threading.Thread(target=_warm, name="warm-up", daemon=True).start()
+            begin_streams()
+        else:
+            await end_streams()
         await send({"type": f"{message['type']}.complete"})
         if message["type"] == "lifespan.shutdown":
             return

@@ -85,11 +85,11 @@ def platform(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
     They end with the class, for a worker takes whatever run is due.
     """
     var = Path(settings.VAR_DIR)
-    with services.valkey(var), services.worker(var, _database_url()):
+    with services.valkey(var), services.worker(var, database_url()):
         yield
 
 
-def _database_url() -> str:
+def database_url() -> str:
     """The URL of the test database, for processes of their own."""
     database = connection.settings_dict
     if connection.vendor == "sqlite":

@@ -2,11 +2,13 @@
 
 import logging
 import random
+import time
+from collections.abc import Callable
 
 from django.conf import settings
-from django.db import DataError
+from django.db import DatabaseError, DataError, IntegrityError, InterfaceError, OperationalError, connection
 
-from workflows import heartbeat, transitions
+from workflows import heartbeat, leases, transitions
 from workflows.leases import LeaseLost
 from workflows.models import Run, Status
 from workflows.runners import Completed, Control, Failed, Later, Result, runner_of
@@ -15,13 +17,21 @@ log = logging.getLogger(__name__)
 
 FIRST_BACKOFF_SECONDS = 1.0
 MAX_BACKOFF_SECONDS = 60.0
+FIRST_RETRY_SECONDS = 0.05
+# A doorbell looks at so many runs whose turn it is, in case others are faster.
+CANDIDATES = 4
 
 
 def advance(run_id: str) -> None:
-    """Claims the run if it is due and works on it as far as it goes. Does nothing where somebody else has it."""
-    run = transitions.claim_run(run_id)
-    if run is not None:
-        execute(run)
+    """Claims the run whose turn it is, be it the one that was rung for or another, and works on it as far as it goes.
+
+    Does nothing where no run is due.
+    """
+    for candidate in leases.due(CANDIDATES):
+        run = transitions.claim_run(candidate)
+        if run is not None:
+            return execute(run)
+    return None
 
 
 def execute(run: Run) -> None:
@@ -31,13 +41,37 @@ def execute(run: Run) -> None:
         try:
             result = _attempt(control)
             try:
-                _record(run, result, control)
+                persist(control, lambda: _record(run, result, control))
             except DataError as error:
                 # The database cannot hold what came out; to run it again would repeat what it did.
                 log.warning("run %s: its outcome cannot be stored: %s", run.pk, error)
                 _record(run, Failed("not_storable", "the outcome holds what the database cannot store"), control)
         except LeaseLost:
             log.warning("run %s: another worker holds it now; nothing written", run.pk)
+        except DatabaseError as error:
+            log.warning("run %s: the database does not answer (%s); whoever finds it next goes on", run.pk, error)
+
+
+def persist(control: Control, write: Callable[[], None]) -> None:
+    """Writes what happened, again and again while the database is away and the lease surely holds.
+
+    `write` is one transaction that does nothing the second time. Raises LeaseLost where it cannot be done in time.
+    """
+    pause = FIRST_RETRY_SECONDS
+    while True:
+        try:
+            return write()
+        except (DataError, IntegrityError):
+            raise
+        except (OperationalError, InterfaceError) as error:
+            if connection.in_atomic_block:
+                raise
+            connection.close()
+            if not control.is_sure:
+                raise LeaseLost(control.run.pk) from error
+            log.warning("run %s: the database does not answer (%s); will try again", control.run.pk, error)
+            time.sleep(pause)
+            pause = min(1.0, pause * 2)
 
 
 def _attempt(control: Control) -> Result:
@@ -45,12 +79,15 @@ def _attempt(control: Control) -> Result:
     if run.cancel_requested_at is not None:
         control.cancel()
         return Failed(**transitions.cancelled_error())
-    if run.attempt > run.max_attempts:
-        message = f"given up after {run.max_attempts} attempts, none of which ended"
+    if run.tries > run.max_attempts:
+        message = f"given up after {run.max_attempts} attempts, none of which got on"
         return Failed("attempts_exhausted", message)
     try:
         return runner_of(run.kind).run(control)
     except LeaseLost:
+        raise
+    except (OperationalError, InterfaceError):
+        connection.close()
         raise
     except Exception as error:
         log.exception("run %s: a fault of ours in attempt %s", run.pk, run.attempt)
@@ -64,15 +101,22 @@ def _record(run: Run, result: Result, control: Control) -> None:
             transitions.complete_run(run, output=result.output, cost_nano=result.cost_nano, notes=result.notes)
         case Failed() if control.lost:
             raise LeaseLost(run.pk)
-        case Failed(permanent=False) if run.attempt < run.max_attempts:
-            transitions.suspend_run(run, seconds=backoff(run.attempt), detail=result.message, notes=result.notes)
-        case Failed():
-            cancelled = result.code == Status.CANCELLED.value
-            transitions.fail_run(
-                run, error=result.error, cancelled=cancelled, cost_nano=result.cost_nano, notes=result.notes
+        case Failed(permanent=False) if run.tries < run.max_attempts:
+            transitions.suspend_run(
+                run, seconds=backoff(run.tries), detail=result.message, failed=True, notes=result.notes
             )
+        case Failed():
+            error = result.error
+            if control.timed_out and result.code == Status.CANCELLED.value:
+                error |= {"code": "time_limit", "message": f"the run took longer than {run.limits['wall_seconds']:g} s"}
+            if control.partial is not None:
+                error |= {"partial": control.partial}
+            cancelled = error["code"] == Status.CANCELLED.value
+            transitions.fail_run(run, error=error, cancelled=cancelled, cost_nano=result.cost_nano, notes=result.notes)
         case Later():
-            transitions.suspend_run(run, seconds=result.seconds, blocker=result.blocker, detail=result.detail)
+            transitions.suspend_run(
+                run, seconds=result.seconds, blocker=result.blocker, detail=result.detail, notes=result.notes
+            )
 
 
 def backoff(attempt: int) -> float:

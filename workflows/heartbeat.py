@@ -1,4 +1,6 @@
-"""The beat of a process: one thread prolongs all its leases, carries cancellations to its runs and says it lives."""
+"""The beat of a process: one thread prolongs all its leases, carries cancellations and time limits to its runs and
+says that it lives.
+"""
 
 import contextlib
 import logging
@@ -10,15 +12,20 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.conf import settings
+from django.db import connection
 from django.utils import timezone
 
 from gofannon.lib.clock import DatabaseNow
 from gofannon.lib.connections import give_back_connection
 from workflows import leases
-from workflows.models import Run, Worker
+from workflows.models import Lease, Run, Worker
 from workflows.runners import Control
 
 log = logging.getLogger(__name__)
+# Cancellations are looked for more often than leases are prolonged.
+LOOK_SECONDS = leases.BEAT_SECONDS / 2
+# A runner that watches its own wall clock is let to say so itself.
+GRACE_SECONDS = 5.0
 _held: dict[str, Control] = {}
 _lock = threading.Lock()
 _thread: threading.Thread | None = None
@@ -35,6 +42,8 @@ def holding(control: Control) -> Iterator[None]:
     with _lock:
         replaced = _held.get(run_id)
         _held[run_id] = control
+    if _leaving:
+        control.draining.set()
     if replaced is not None:  # this very process was late, and has claimed the run again
         replaced.cancel(lost=True)
     start()
@@ -73,7 +82,8 @@ def _loop() -> None:
     global _thread
     # A lease is fresh when its run begins; a worker is heard from at once.
     if not _for_good:
-        time.sleep(leases.BEAT_SECONDS)
+        time.sleep(LOOK_SECONDS)
+    beats_at = 0.0
     while True:
         with _lock:
             if not _held and not _for_good:
@@ -81,28 +91,51 @@ def _loop() -> None:
                 return
         try:
             try:
-                beat()
+                if leases.clock() >= beats_at:
+                    # Reckoned from before the statement: a slow database makes the next beat no later.
+                    beats_at = leases.clock() + leases.BEAT_SECONDS
+                    beat()
+                look()
             finally:
                 give_back_connection()
         except Exception:
+            beats_at = 0.0
+            connection.close()
             log.exception("heartbeat: will try again")
-        time.sleep(leases.BEAT_SECONDS)
+        time.sleep(LOOK_SECONDS)
 
 
 def beat() -> None:
-    """One beat: renew, learn of cancellations and lost leases, be heard."""
-    with _lock:
-        mine = dict(_held)
+    """One beat: renew, learn of lost leases, be heard."""
+    mine = _mine()
     if mine:
+        now = leases.clock()
         kept = leases.renew(list(mine))
-        for run_id in mine.keys() - kept:
-            # Only if it still runs here: a run that has just ended has no lease either.
-            if run_id in _held:
-                mine[run_id].cancel(lost=True)
-        cancelled = Run.objects.filter(pk__in=list(kept), cancel_requested_at__isnull=False)
-        for run_id in cancelled.values_list("pk", flat=True):
-            mine[run_id].cancel()
+        for run_id, control in mine.items():
+            if run_id in kept:
+                control.renewed = now
+            elif _held.get(run_id) is control:
+                # Only if it still runs here: a run that has just ended has no lease either.
+                control.cancel(lost=True)
     _be_heard()
+
+
+def look() -> None:
+    """Carries to the runs held here that somebody wants their end, or that their time is over."""
+    mine = _mine()
+    if not mine:
+        return
+    cancelled = Run.objects.filter(pk__in=list(mine), cancel_requested_at__isnull=False)
+    for run_id in cancelled.values_list("pk", flat=True):
+        mine[run_id].cancel()
+    for control in mine.values():
+        if control.seconds_over() > GRACE_SECONDS:
+            control.time_out()
+
+
+def _mine() -> dict[str, Control]:
+    with _lock:
+        return dict(_held)
 
 
 def report_sandbox(verdicts: dict[str, Any]) -> None:
@@ -112,9 +145,26 @@ def report_sandbox(verdicts: dict[str, Any]) -> None:
 
 
 def leave() -> None:
-    """From the next beat on nobody counts on this process; what it holds it keeps alive to the end."""
+    """From the next beat on nobody counts on this process: its runs are handed on at their next call, and those that
+    make none it keeps alive to the end.
+    """
     global _leaving
     _leaving = True
+    for control in _mine().values():
+        control.draining.set()
+
+
+def wait_for_runs(seconds: float) -> None:
+    """Waits so long for the runs of this process; those that go on are given up, for others to take over at once."""
+    until = leases.clock() + seconds
+    while _held and leases.clock() < until:
+        time.sleep(0.05)
+    left = _mine()
+    if left:
+        log.warning("heartbeat: %s runs are left to other workers", len(left))
+        for control in left.values():
+            control.cancel(lost=True)
+        Lease.objects.filter(holder=leases.holder()).update(due_at=DatabaseNow())
 
 
 def _be_heard() -> None:

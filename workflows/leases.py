@@ -1,21 +1,50 @@
-"""Leases: claiming, renewing and giving back runs. Every decision is one conditional UPDATE by the database's clock."""
+"""Leases: claiming, renewing and giving back runs. Every decision is one conditional UPDATE by the database's clock.
+
+Fairness: `turn_at` says whose turn it is. A run that comes when nothing else of its user waits has its turn at once;
+each further one `TURN_SECONDS` after the one before. So a thousand runs of one user stand behind the next run of
+anybody else, and nobody is passed over for ever, because time goes on.
+"""
 
 import os
 import secrets
 import socket
+import time
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import cache
 
-from django.db.models import F
+from django.conf import settings
+from django.db import connection
+from django.db.models import Count, F, Q, QuerySet
+from django.utils import timezone
 
 from gofannon.lib.clock import DatabaseNow
+from gofannon.lib.returning import update_returning
 from workflows.models import Lease
 
 LEASE_SECONDS = 8.0
 BEAT_SECONDS = 2.0
+# A call that leaves the house in the last of these seconds might still be on its way when another worker takes over.
+MARGIN_SECONDS = 1.5
+TURN_SECONDS = 10.0
 
 
 class LeaseLost(Exception):
     """Another claim holds the run by now: whatever this one still wanted to write is not written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a claim found: the fencing token, the wake-ups until then, and this machine's clock just before it."""
+
+    attempt: int
+    knocks: int
+    since: float
+
+
+def clock() -> float:
+    """Seconds on a clock of this machine that goes on while a process is stopped or the machine sleeps."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 @cache
@@ -28,20 +57,88 @@ def holder() -> str:
     return _holder(os.getpid())
 
 
-def claim(run_id: str) -> bool:
-    """Takes the run's lease if it is due; false where somebody else was first."""
+def claim(run_id: str) -> Claim | None:
+    """Takes the run's lease if it is due; None where somebody else was first, or its user or agent is at its limit.
+
+    The caller holds a transaction.
+    """
+    since = clock()
     due = Lease.objects.filter(run_id=run_id, due_at__lte=DatabaseNow())
-    return bool(due.update(holder=holder(), attempt=F("attempt") + 1, due_at=DatabaseNow(LEASE_SECONDS)))
+    values = {"holder": holder(), "attempt": F("attempt") + 1, "due_at": DatabaseNow(LEASE_SECONDS)}
+    found = update_returning(due, values, "attempt", "knocks", "lane", "agent_id")
+    if not found:
+        return None
+    attempt, knocks, lane, agent_id = found[0]
+    if lane and not _within_limits({"lane": lane, "agent_id": agent_id}, counted=1):
+        Lease.objects.filter(run_id=run_id).update(holder="", attempt=attempt - 1, due_at=DatabaseNow())
+        return None
+    return Claim(attempt, knocks, since)
+
+
+def admits(lane: str, agent_id: str) -> bool:
+    """Whether a new run of the user on the agent may begin now. The caller inserts it in the same transaction."""
+    return _within_limits({"lane": lane, "agent_id": agent_id})
 
 
 def renew(run_ids: list[str]) -> set[str]:
     """Prolongs those of the runs that this process still holds; their ids."""
     mine = Lease.objects.filter(holder=holder(), run_id__in=run_ids)
-    mine.update(due_at=DatabaseNow(LEASE_SECONDS))
-    return set(mine.values_list("run_id", flat=True))
+    return {run_id for (run_id,) in update_returning(mine, {"due_at": DatabaseNow(LEASE_SECONDS)}, "run")}
 
 
 def due(limit: int) -> list[str]:
-    """The ids of runs that any worker may claim now, longest due first."""
-    rows = Lease.objects.filter(due_at__lte=DatabaseNow()).order_by("due_at")
-    return list(rows.values_list("run_id", flat=True)[:limit])
+    """The ids of runs that any worker may claim now, in the order of their turns."""
+    rows = Lease.objects.filter(due_at__lte=DatabaseNow())
+    for column, most in _limits():
+        rows = rows.exclude(~Q(lane="") & Q(**{f"{column}__in": _full(column, most)}))
+    return list(rows.order_by("turn_at").values_list("run_id", flat=True)[:limit])
+
+
+def next_turn(lane: str) -> datetime:
+    """When a new run of the user has its turn."""
+    now = timezone.now()
+    if not lane:
+        return now
+    waiting = Lease.objects.filter(lane=lane, holder="", due_at__lte=DatabaseNow()).order_by("-turn_at")
+    last = waiting.values_list("turn_at", flat=True).first()
+    return now if last is None else max(now, last + timedelta(seconds=TURN_SECONDS))
+
+
+def _limits() -> list[tuple[str, int]]:
+    limits = (("lane", settings.RUNS_PER_USER), ("agent_id", settings.RUNS_PER_AGENT))
+    return [(column, most) for column, most in limits if most]
+
+
+def _held() -> QuerySet[Lease]:
+    """What is worked on now; runs that another run called count as part of it."""
+    return Lease.objects.filter(~Q(holder="") & ~Q(lane=""), due_at__gt=DatabaseNow())
+
+
+def _full(column: str, most: int) -> QuerySet[Lease, str]:
+    names: QuerySet[Lease, str] = (
+        _held()
+        .exclude(**{column: ""})
+        .values(column)
+        .annotate(held=Count("pk"))
+        .filter(held__gte=most)
+        .values_list(column, flat=True)
+    )
+    return names
+
+
+def _within_limits(values: dict[str, str], counted: int = 0) -> bool:
+    """Whether there is room for one more beside those held; `counted` of them are the one in question itself."""
+    for column, most in _limits():
+        if not values[column]:
+            continue
+        _alone(f"{column}:{values[column]}")
+        if _held().filter(**{column: values[column]}).count() - counted >= most:
+            return False
+    return True
+
+
+def _alone(name: str) -> None:
+    """To the end of the transaction, nobody else counts under this name. SQLite has one writer at a time anyhow."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [name])

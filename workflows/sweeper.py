@@ -46,13 +46,21 @@ class Sweeper:
         for run_id in leases.due(self.places):
             if not self.free.acquire(blocking=False):
                 break
-            run = transitions.claim_run(run_id)
-            if run is None:
+            if self._take(run_id):
+                claimed += 1
+            else:
                 self.free.release()
-                continue
-            claimed += 1
-            self.pool.submit(self._work, run)
         return claimed
+
+    def _take(self, run_id: str) -> bool:
+        try:
+            run = transitions.claim_run(run_id)
+            if run is not None:
+                self.pool.submit(self._work, run)
+        except BaseException:
+            self.free.release()
+            raise
+        return run is not None
 
     def _work(self, run: Run) -> None:
         try:

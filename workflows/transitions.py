@@ -1,7 +1,10 @@
 """Every change of a run's status, and nothing else changes one.
 
 Writes of whoever holds the lease carry the attempt in their WHERE: a process that wakes up late writes nothing and
-learns so by LeaseLost. Writes from outside (cancel) compete by the status instead.
+learns so by LeaseLost. Writes from outside (cancel, wake) compete by the status instead.
+
+Rows are locked in one order, so that nobody waits in a circle: the subject, the run's lease, the run, the lease of
+the run that called it.
 
     pending -> running -> completed | failed | cancelled
                   |  ^
@@ -13,14 +16,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Value
+from django.db.models import Case, DateTimeField, F, Value, When
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from gofannon.lib.clock import DatabaseNow
-from workflows import leases
+from gofannon.lib.returning import update_returning
+from workflows import bus, doorbell, leases, subjects
 from workflows.leases import LeaseLost
-from workflows.models import UNFINISHED, Blocker, Event, Lease, Run, Status
+from workflows.models import UNFINISHED, Blocker, Checkpoint, Effect, Event, Lease, Run, Status
+from workflows.webhooks import rows as webhooks
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,21 +36,39 @@ class Note:
     data: dict[str, Any] = field(default_factory=dict)
 
 
-def create_run(run: Run, *, claim: bool = False) -> Run:
+def create_run(run: Run, *, claim: bool = False, if_running: subjects.Policy = "enqueue") -> Run:
     """Stores a new run with its lease: due at once, or (`claim`) held by this process from the start.
 
+    Where an earlier run on its subject is unfinished, `if_running` decides: Conflict `busy`, behind it, or instead of
+    it. A run that has to wait, for that or for its user's limit, is not claimed: look at `run.status`.
     The caller holds a transaction.
     """
+    run.claim = leases.Claim(attempt=1, knocks=0, since=leases.clock())
+    lane = "" if run.parent_id else run.actor_id or ""
+    ahead = subjects.enter(run, if_running) if run.subject else None
+    claim = claim and ahead is None and (not lane or leases.admits(lane, run.agent_id))
     now = timezone.now()
     run.status = Status.RUNNING if claim else Status.PENDING
-    run.attempt = 1 if claim else 0
+    run.blocker, run.blocker_detail = (Blocker.QUEUED, f"behind {ahead.pk}") if ahead else ("", "")
+    run.attempt = run.tries = 1 if claim else 0
     run.started_at = now if claim else None
     run.seq = 2 if claim else 1
     run.save(force_insert=True)
-    due = DatabaseNow(leases.LEASE_SECONDS if claim else 0)
-    Lease.objects.create(run=run, holder=leases.holder() if claim else "", attempt=run.attempt, due_at=due)
-    notes = [Note("created"), *([Note("started", {"attempt": 1})] if claim else [])]
-    _insert(run.pk, 0, notes)
+    Lease.objects.create(
+        run=run,
+        holder=leases.holder() if claim else "",
+        attempt=run.attempt,
+        due_at=None if ahead else DatabaseNow(leases.LEASE_SECONDS if claim else 0),
+        lane=lane,
+        agent_id=run.agent_id,
+        turn_at=now if claim else leases.next_turn(lane),
+    )
+    _insert(run.pk, 0, [Note("created"), *([Note("started", {"attempt": 1})] if claim else [])])
+    if ahead and if_running == "interrupt":
+        for earlier in subjects.unfinished(run.subject).exclude(pk=run.pk):
+            request_cancel(earlier)
+    if not claim and not ahead:
+        doorbell.ring(run.pk)
     return run
 
 
@@ -59,13 +82,15 @@ def import_run(run: Run) -> None:
 def claim_run(run_id: str) -> Run | None:
     """Takes a due run for this process; None where it is not due, finished, or somebody else was first."""
     with transaction.atomic():
-        if not leases.claim(run_id):
+        claim = leases.claim(run_id)
+        if claim is None:
             return None
         now = timezone.now()
         claimed = Run.objects.filter(pk=run_id, status__in=UNFINISHED).update(
             status=Status.RUNNING,
             # The lease's attempt and the run's count together: each claim is one transaction over both.
             attempt=F("attempt") + 1,
+            tries=F("tries") + 1,
             started_at=Coalesce("started_at", Value(now)),
             updated_at=now,
             wake_at=None,
@@ -77,6 +102,7 @@ def claim_run(run_id: str) -> Run | None:
             Lease.objects.filter(run_id=run_id).delete()
             return None
         run: Run = Run.objects.select_related("snapshot").get(pk=run_id)
+        run.claim = claim
         _insert(run_id, run.seq - 1, [Note("started", {"attempt": run.attempt})])
     return run
 
@@ -100,17 +126,35 @@ def suspend_run(
     seconds: float | None = None,
     blocker: Blocker = Blocker.NONE,
     detail: str = "",
+    failed: bool = False,
     notes: tuple[Note, ...] = (),
 ) -> None:
-    """Gives the run back: due again in `seconds`, or waiting for what `blocker` names. Raises LeaseLost."""
+    """Gives the run back: due again in `seconds`, or waiting for what `blocker` names, or for whichever comes first.
+
+    One that was woken while it was worked on is due at once. `failed`: the try counts towards the most there may be.
+    Raises LeaseLost.
+    """
     if seconds is None and not blocker:
         raise ValueError("a run that waits has a wake-up or a blocker")
-    wake_at = None if seconds is None else DatabaseNow(seconds)
-    all_notes = (*notes, Note("waiting", {"blocker": str(blocker), "detail": detail}))
+    wake_at = Value(None) if seconds is None else DatabaseNow(seconds)
+    woken = Case(When(knocks=run.claim.knocks, then=wake_at), default=DatabaseNow(), output_field=DateTimeField())
+    values: dict[str, Any] = {
+        "status": Status.WAITING,
+        "wake_at": wake_at,
+        "blocker": str(blocker),
+        "blocker_detail": detail[:500],
+    }
+    if not failed:
+        values["tries"] = 0
     with transaction.atomic():
-        values = {"status": Status.WAITING, "wake_at": wake_at, "blocker": str(blocker), "blocker_detail": detail[:500]}
-        _fenced(run, values, all_notes)
-        Lease.objects.filter(run_id=run.pk, attempt=run.attempt).update(holder="", due_at=wake_at)
+        lease = Lease.objects.filter(run_id=run.pk, attempt=run.attempt)
+        # Where nothing was worked on it keeps its turn; else it goes before what its user has not begun.
+        turn_at = F("turn_at") if blocker == Blocker.SLOT else DatabaseNow(seconds or 0)
+        lease.update(holder="", due_at=woken, turn_at=turn_at)
+        _fenced(run, values, (*notes, Note("waiting", {"blocker": str(blocker), "detail": detail})))
+        if seconds == 0:
+            doorbell.ring(run.pk)
+    run.status = Status.WAITING
 
 
 def release_run(run: Run) -> None:
@@ -118,24 +162,51 @@ def release_run(run: Run) -> None:
     suspend_run(run, seconds=0, detail="handed on")
 
 
+def wake_run(run_id: str) -> None:
+    """What the run waited for may have come: it is due now, or, where somebody works on it, once they give it back.
+
+    Waking for nothing does no harm. The caller holds a transaction.
+    """
+    due_at = Case(When(holder="", then=DatabaseNow()), default=F("due_at"), output_field=DateTimeField())
+    if Lease.objects.filter(run_id=run_id).update(knocks=F("knocks") + 1, due_at=due_at):
+        doorbell.ring(run_id)
+
+
 def request_cancel(run: Run) -> None:
-    """Asks for the end of a run: one that nobody holds ends here, a held one when its holder hears of it."""
+    """Asks for the end of a run and of those it called: one that nobody holds ends here, a held one when its holder
+    hears of it.
+    """
     now = timezone.now()
     error = cancelled_error()
     with transaction.atomic():
+        subjects.lock(run.subject)
+        Lease.objects.filter(run_id=run.pk).update(knocks=F("knocks") + 1)
         Run.objects.filter(pk=run.pk, status__in=UNFINISHED, cancel_requested_at=None).update(cancel_requested_at=now)
         values = {"status": Status.CANCELLED, "error": error, "finished_at": now, "updated_at": now, "blocker": ""}
         idle = Run.objects.filter(pk=run.pk, status__in=(Status.PENDING, Status.WAITING))
-        if idle.update(**values, wake_at=None, seq=F("seq") + 1):
+        ended = update_returning(idle, {**values, "wake_at": None, "seq": F("seq") + 1}, "seq")
+        for (seq,) in ended:
             Lease.objects.filter(run_id=run.pk).delete()
-            seq = Run.objects.values_list("seq", flat=True).get(pk=run.pk)
             _insert(run.pk, seq - 1, [Note("cancelled", {"error": error})])
+            run.made_calls = True  # whoever held it may have
+            _ended(run)
+        if not ended:
+            transaction.on_commit(lambda: _cancel_children(run))
 
 
-def append_events(run: Run, notes: list[Note]) -> None:
-    """Appends events of the holder. Raises LeaseLost."""
+def append_events(run: Run, notes: list[Note], *, progress: bool = False, **changes: Any) -> None:
+    """Appends events of the holder; `changes` are columns of the run that change with them.
+
+    `progress`: the run has got on, so earlier tries no longer count. Raises LeaseLost.
+    """
     with transaction.atomic():
-        _fenced(run, {}, tuple(notes))
+        _fenced(run, {**changes, **({"tries": 0} if progress else {})}, tuple(notes))
+
+
+def append_from_outside(run_id: str, note: Note) -> None:
+    """Appends an event of somebody who does not hold the run. The caller holds a transaction."""
+    for (seq,) in update_returning(Run.objects.filter(pk=run_id), {"seq": F("seq") + 1}, "seq"):
+        _insert(run_id, seq - 1, [note])
 
 
 def cancelled_error() -> dict[str, Any]:
@@ -146,25 +217,46 @@ def _finish(run: Run, status: Status, values: dict[str, Any], cost_nano: int, no
     run.finished_at = timezone.now()
     values |= {"status": status, "finished_at": run.finished_at, "cost_nano": F("cost_nano") + cost_nano}
     with transaction.atomic():
-        _fenced(run, {**values, "wake_at": None, "blocker": ""}, notes)
+        subjects.lock(run.subject)
         Lease.objects.filter(run_id=run.pk, attempt=run.attempt).delete()
+        _fenced(run, {**values, "wake_at": None, "blocker": ""}, notes)
+        _ended(run)
     run.status, run.updated_at = status, run.finished_at
     run.output, run.error = values.get("output"), values["error"]
     run.cost_nano += cost_nano
 
 
+def _ended(run: Run) -> None:
+    """What follows the end of a run, in the same transaction."""
+    if run.made_calls or run.attempt != 1:
+        Effect.objects.filter(run_id=run.pk, status=Effect.Status.DISPATCHED).update(status=Effect.Status.UNKNOWN)
+        Checkpoint.objects.filter(run_id=run.pk).delete()
+        transaction.on_commit(lambda: _cancel_children(run))
+    if run.parent_id:
+        wake_run(run.parent_id)
+    if run.subject:
+        following = subjects.leave(run.subject)
+        if following is not None:
+            wake_run(following)
+    if run.webhook_url:
+        webhooks.add(run)
+
+
+def _cancel_children(run: Run) -> None:
+    for child in Run.objects.filter(parent_id=run.pk).unfinished():
+        request_cancel(child)
+
+
 def _fenced(run: Run, values: dict[str, Any], notes: tuple[Note, ...]) -> None:
     """Writes `values` and `notes` if this claim still holds the run. The caller holds a transaction."""
     held = Run.objects.filter(pk=run.pk, attempt=run.attempt, status=Status.RUNNING)
-    values = {**values, "updated_at": timezone.now()}
-    # Only a cancellation from outside moves the counter too, so it mostly stands where this process left it.
-    if not held.filter(seq=run.seq).update(**values, seq=run.seq + len(notes)):
-        if not held.update(**values, seq=F("seq") + len(notes)):
-            raise LeaseLost(run.pk)
-        run.seq = Run.objects.values_list("seq", flat=True).get(pk=run.pk) - len(notes)
+    values = {**values, "updated_at": timezone.now(), "seq": F("seq") + len(notes)}
+    found = update_returning(held, values, "seq")
+    if not found:
+        raise LeaseLost(run.pk)
+    run.seq = found[0][0]
     if notes:
-        _insert(run.pk, run.seq, list(notes))
-        run.seq += len(notes)
+        _insert(run.pk, run.seq - len(notes), list(notes))
 
 
 def _insert(run_id: str, after: int, notes: list[Note]) -> None:
@@ -172,3 +264,4 @@ def _insert(run_id: str, after: int, notes: list[Note]) -> None:
         Event(run_id=run_id, seq=after + index, type=note.type, data=note.data)
         for index, note in enumerate(notes, start=1)
     )
+    bus.announce(run_id, after + len(notes))

@@ -12,17 +12,23 @@ from agents import sandbox
 from workflows import heartbeat, leases
 from workflows.models import Worker
 from workflows.sweeper import Sweeper
+from workflows.webhooks.sender import Sender
 
 log = logging.getLogger(__name__)
+# A run that has not ended or made a call in this time is taken over by another worker.
+DRAIN_SECONDS = 20.0
 _sweeper: Sweeper | None = None
+_sender: Sender | None = None
 
 
 @signals.worker_ready.connect
 def begin(**_: Any) -> None:
-    global _sweeper
+    global _sweeper, _sender
     heartbeat.start(for_good=True)
     _sweeper = Sweeper(settings.CELERY_WORKER_CONCURRENCY)
     _sweeper.start()
+    _sender = Sender()
+    _sender.start()
     threading.Thread(target=prove_sandbox, name="sandbox-selftest", daemon=True).start()
 
 
@@ -40,9 +46,12 @@ def drain(**_: Any) -> None:
     heartbeat.leave()
     if _sweeper is not None:
         _sweeper.stop()
+    if _sender is not None:
+        _sender.stop()
 
 
 @signals.worker_shutdown.connect
 def say_goodbye(**_: Any) -> None:
-    """So that nobody waits ten seconds to learn that this worker is gone."""
+    """Lets the sweeper's runs end, too, while the interpreter still works; nobody waits to learn that it is gone."""
+    heartbeat.wait_for_runs(DRAIN_SECONDS)
     Worker.objects.filter(pk=leases.holder()).delete()

@@ -8,6 +8,7 @@ from .pool import Pool, close, run
 from .source import compile_check
 from .specs import (
     JSON,
+    LATER,
     RUNTIMES,
     Cancelled,
     ErrorCode,
@@ -16,8 +17,12 @@ from .specs import (
     HostCallError,
     Job,
     Limits,
+    NonDeterminism,
+    NoSlot,
     Outcome,
+    Place,
     Problem,
+    Recorded,
     Runtime,
     RuntimeStatus,
     RuntimeUnavailable,
@@ -26,6 +31,7 @@ from .specs import (
 
 __all__ = [
     "JSON",
+    "LATER",
     "RUNTIMES",
     "Cancelled",
     "ErrorCode",
@@ -34,9 +40,13 @@ __all__ = [
     "HostCallError",
     "Job",
     "Limits",
+    "NoSlot",
+    "NonDeterminism",
     "Outcome",
+    "Place",
     "Pool",
     "Problem",
+    "Recorded",
     "Runtime",
     "RuntimeStatus",
     "RuntimeUnavailable",

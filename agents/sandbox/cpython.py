@@ -10,46 +10,26 @@ import signal
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, cast, get_args
+from typing import Any
 
-from . import border
-from .hosting import HostCalls, UnderWay
+from . import border, claims
+from .child_line import ChildLine
+from .claims import Garbage
+from .course import Course
+from .hosting import HostCalls, Reply, UnderWay
+from .inputs import Answer, Way
 from .inside import frames, values
 from .inside.child import OUT_OF_MEMORY
-from .source import MAX_CODE_BYTES, too_large
+from .source import too_large
 from .spawn import Ends, ZygoteFailed, ZygoteKeeper
-from .specs import ErrorCode, Host, HostCall, Job, Outcome, SandboxError
+from .specs import ErrorCode, Host, Job, Later, NonDeterminism, Outcome, SandboxError
 
 _TICK_SECONDS = 0.2
 _END_SECONDS = 10.0
-_UNSENT_BYTES = 4 << 20
-# What a child may say of itself; the rest is for us to find.
-_CHILD_CODES = frozenset(get_args(ErrorCode)) - {"sandbox_failed", "runtime_unavailable", "cancelled", "time_limit"}
-
-
-class _Garbage(Exception):
-    """The child sent what no honest child sends."""
-
-
-def _parse(body: bytes) -> Any:
-    try:
-        return values.parse(values.without_nul(body))
-    except ValueError as error:
-        raise _Garbage(f"it sent broken JSON ({error})") from None
-
-
-def _error_from(body: bytes) -> SandboxError:
-    report = _parse(body)
-    if not isinstance(report, dict):
-        raise _Garbage("its error report has the wrong shape")
-    code, message = report.get("code"), str(report.get("message"))
-    line = report.get("line")
-    return SandboxError(
-        code=cast(ErrorCode, code) if code in _CHILD_CODES else "code_error",
-        message=message,
-        traceback=str(report.get("traceback")),
-        line=line if isinstance(line, int) and 0 < line <= MAX_CODE_BYTES else None,
-    )
+# Ends that the code came to by itself, so that another attempt comes to them too.
+_OWN_ENDS = frozenset(
+    {"syntax_error", "no_handler", "code_error", "not_json", "not_finite", "output_too_large", "code_exited"}
+)
 
 
 class Talk:
@@ -57,13 +37,15 @@ class Talk:
 
     def __init__(self, job: Job, ends: Ends, host: Host, cancelled: Callable[[], bool]) -> None:
         self._job, self._ends, self._cancelled = job, ends, cancelled
-        self._calls = HostCalls(host, job.tools)
+        self._course = Course(job)
+        self._calls = HostCalls(host, job.tools, self._course)
         self._deadline = time.monotonic() + job.limits.wall_seconds
-        self._unsent = bytearray()
-        self._received = bytearray()
+        self._line = ChildLine(ends.line)
         self._stdout = bytearray()
         self._confined = False
         self._last_call = 0
+        self._ways: dict[int, Way] = {}  # of the calls not answered yet
+        self._idle = self._suspended = False
         self._usage: tuple[int, float, float, int] | None = None
         self._output: Any = None
         self._has_output = False
@@ -72,29 +54,40 @@ class Talk:
 
     # -- the loop ------------------------------------------------------------------------------------------------
 
-    def run(self) -> tuple[Any, SandboxError | None]:
-        """Talk until the end; the output or the error. Raises what the host raises beyond HostCallError."""
+    def run(self) -> None:
+        """Talk until the end. Raises what the host raises beyond HostCallError and NonDeterminism."""
         ends = self._ends
-        ends.line.setblocking(False)
         os.set_blocking(ends.output, False)
         self._poll.register(ends.output, select.POLLIN)
         self._poll.register(ends.report, select.POLLIN)
         self._poll.register(self._calls.wake, select.POLLIN)
         try:
-            self._send(frames.JOB, self._job_body())
+            self._line.send(frames.JOB, self._job_body())
             while not self._over:
                 self._step()
             self._finish()
-        except _Garbage as error:
+        except Garbage as error:
             self._fail("code_exited", f"the code ended without a result: {error}")
+            self._finish()
+        except NonDeterminism as error:
+            self._fail("non_determinism", str(error))
             self._finish()
         finally:
             self._calls.close()
-        return self._output, self._error
+        self._compare_end()
+
+    def _compare_end(self) -> None:
+        """An end that the code came to by itself must not come earlier than in an earlier attempt."""
+        if self._error.code in _OWN_ENDS if self._error is not None else self._has_output:
+            try:
+                self._course.check_end()
+            except NonDeterminism as error:
+                how = f" ({self._error.message})" if self._error is not None else ""
+                self._error = SandboxError("non_determinism", f"{error}{how}")
 
     @property
     def _over(self) -> bool:
-        return self._has_output or self._error is not None or self._usage is not None
+        return self._has_output or self._error is not None or self._usage is not None or self._suspended
 
     def _step(self) -> None:
         if self._cancelled():
@@ -102,23 +95,21 @@ class Talk:
         left = self._deadline - time.monotonic()
         if left <= 0:
             return self._fail("time_limit", f"the run took longer than {self._job.limits.wall_seconds:g} s")
-        self._poll.register(self._ends.line, self._wanted_events())
-        ready = dict(self._poll.poll(min(left, _TICK_SECONDS) * 1000 + 1))
+        self._poll.register(self._ends.line, self._line.wanted_events(full=self._calls.full))
+        ready = dict(self._poll.poll(self._course.tick_seconds(min(left, _TICK_SECONDS)) * 1000 + 1))
         # The output first: it was written before the result that would end the loop.
         if self._ends.output in ready:
             self._read_output()
         if self._ends.line.fileno() in ready:
             self._exchange(ready[self._ends.line.fileno()])
         if self._calls.wake in ready:
-            for reply in self._calls.replies():
-                self._reply(reply)
+            for number, reply in self._calls.replies():
+                self._take_reply(number, reply)
+        if self._idle and not self._over:
+            self._give_input()
         if self._ends.report.fileno() in ready and not self._over:
             self._read_usage()
         return None
-
-    def _wanted_events(self) -> int:
-        busy = len(self._unsent) > _UNSENT_BYTES or self._calls.full
-        return (0 if busy else select.POLLIN) | (select.POLLOUT if self._unsent else 0)
 
     def _fail(self, code: ErrorCode, message: str) -> None:
         self._error = self._error or SandboxError(code, message)
@@ -135,44 +126,51 @@ class Talk:
                 "now": job.now,
                 "tools": list(job.tools),
                 "output_bytes": job.limits.output_bytes,
+                "last_call": self._course.last_call,
+                "last_step": self._course.last_step,
             },
             "job",
         )
 
-    def _send(self, kind: int, body: bytes) -> None:
-        self._unsent += frames.frame(kind, body)
-        self._write()
+    def _take_reply(self, number: int, reply: Reply | Later) -> None:
+        """What the host answered: for the code at once where it waits for it, else once it is idle."""
+        if self._ways[number] == "async":
+            if isinstance(reply, Later):
+                self._course.postpone(number)
+            else:
+                self._course.answer(number, reply)
+        elif isinstance(reply, Later):
+            self._suspended = True
+        else:
+            self._send_reply(number, reply, self._course.give_here(number))
 
-    def _write(self) -> None:
-        try:
-            while self._unsent:
-                del self._unsent[: self._ends.line.send(self._unsent[: 1 << 18])]
-        except BlockingIOError:
+    def _send_reply(self, number: int, reply: Reply, clock: float | None) -> None:
+        del self._ways[number]
+        self._line.send(frames.REPLY, values.encode({**reply, "clock": clock}, "reply"))
+
+    def _give_input(self) -> None:
+        given = self._course.next_input()
+        if given is None:
+            self._suspended = self._course.stuck
             return
-        except OSError:
-            self._unsent.clear()  # the child is gone; its end is on the way
-
-    def _reply(self, reply: dict[str, Any]) -> None:
-        self._send(frames.REPLY, values.encode(reply, "reply"))
+        self._idle = False
+        if isinstance(given, Answer):
+            self._send_reply(given.number, given.reply, given.clock)
+        else:
+            self._line.send(frames.TICK, b"null")
 
     # -- from the child ------------------------------------------------------------------------------------------
 
     def _exchange(self, events: int) -> None:
         if events & select.POLLOUT:
-            self._write()
+            self._line.write()
         if events & (select.POLLIN | select.POLLHUP | select.POLLERR):
-            try:
-                part = self._ends.line.recv(1 << 18)
-            except BlockingIOError:
-                return
-            except OSError:
-                part = b""
-            if not part:
-                self._poll.unregister(self._ends.line)
-                self._await_end()
-                return
-            self._received += part
+            with suppress(BlockingIOError):
+                if not self._line.read():
+                    self._poll.unregister(self._ends.line)
+                    return self._await_end()
             self._take_frames()
+        return None
 
     def _await_end(self) -> None:
         """The child closed its socket: it has ended, or soon has."""
@@ -180,37 +178,34 @@ class Talk:
         try:
             self._read_usage()
         except TimeoutError:
-            raise _Garbage("it closed its line to the host") from None
+            raise Garbage("it closed its line to the host") from None
 
     def _take_frames(self) -> None:
-        while len(self._received) >= frames.HEADER.size and not self._over:
-            kind, length = frames.HEADER.unpack_from(self._received)
-            if length > self._allowed(kind):
-                return self._too_long(kind, length)
-            end = frames.HEADER.size + length
-            if len(self._received) < end:
-                return None
-            body = bytes(self._received[frames.HEADER.size : end])
-            del self._received[:end]
+        for kind, body in self._line.take(self._may_come):
             self._take(kind, body)
-        return None
+            if self._has_output or self._error is not None or self._suspended:
+                return
+
+    def _may_come(self, kind: int, length: int) -> bool:
+        if length <= self._allowed(kind):
+            return True
+        if kind != frames.RESULT:
+            raise Garbage(f"it announced {length} bytes")
+        limit = self._job.limits.output_bytes
+        self._fail("output_too_large", f"the output has {length} bytes as JSON, the limit is {limit}")
+        return False
 
     def _allowed(self, kind: int) -> int:
         sizes = {
             frames.READY: 0,
             frames.CALL: frames.CALL_BYTES,
+            frames.IDLE: frames.IDLE_BYTES,
             frames.ERROR: frames.ERROR_BYTES,
             frames.RESULT: self._job.limits.output_bytes,
         }
-        if kind not in sizes or (kind == frames.READY) == self._confined:
-            raise _Garbage("it sent a frame that has no place there")
+        if kind not in sizes or (kind == frames.READY) == self._confined or self._idle:
+            raise Garbage("it sent a frame that has no place there")
         return sizes[kind]
-
-    def _too_long(self, kind: int, length: int) -> None:
-        if kind != frames.RESULT:
-            raise _Garbage(f"it announced {length} bytes")
-        limit = self._job.limits.output_bytes
-        self._fail("output_too_large", f"the output has {length} bytes as JSON, the limit is {limit}")
 
     def _take(self, kind: int, body: bytes) -> None:
         if kind == frames.READY:
@@ -218,9 +213,11 @@ class Talk:
         elif kind == frames.RESULT:
             self._take_output(body)
         elif kind == frames.ERROR:
-            self._error = _error_from(body)
+            self._error = claims.error_from(body)
+        elif kind == frames.IDLE:
+            self._take_idleness(body)
         else:
-            self._take_call(_parse(body))
+            self._take_call(body)
 
     def _take_output(self, body: bytes) -> None:
         try:
@@ -228,21 +225,29 @@ class Talk:
         except border.Unfit as error:
             self._error = border.failure(error)
         except ValueError as error:
-            raise _Garbage(f"it sent broken JSON ({error})") from None
+            raise Garbage(f"it sent broken JSON ({error})") from None
 
-    def _take_call(self, call: Any) -> None:
-        if not isinstance(call, dict) or call.get("id") != self._last_call + 1:
-            raise _Garbage("its host calls are not numbered")
-        name, arguments = call.get("name"), call.get("arguments")
-        if not isinstance(name, str) or not isinstance(arguments, dict):
-            raise _Garbage("a host call has the wrong shape")
+    def _take_call(self, body: bytes) -> None:
         self._last_call += 1
+        call = claims.call_from(body, self._last_call)
         if self._last_call > self._job.limits.host_calls:
             return self._fail("host_call_limit", f"more than {self._job.limits.host_calls} host calls")
-        answer = self._calls.make(HostCall(self._last_call, name, arguments), waits=call.get("waits") is True)
+        if not self._calls.knows(call.name):
+            raise Garbage("it called what it has not been given")
+        if call.way == "sync" and self._ways:
+            raise Garbage("it called while it waited")
+        self._ways[self._last_call] = call.way
+        answer = self._calls.make(self._last_call, call.name, call.arguments, call.way)
         if not isinstance(answer, UnderWay):
-            self._reply(answer)
+            self._take_reply(self._last_call, answer)
         return None
+
+    def _take_idleness(self, body: bytes) -> None:
+        if "async" not in self._ways.values():
+            raise Garbage("it waits for no call")
+        self._course.wait(*claims.idle_from(body))
+        self._idle = True
+        self._give_input()
 
     # -- output and end ------------------------------------------------------------------------------------------
 
@@ -275,20 +280,19 @@ class Talk:
                 report.shutdown(1)  # SHUT_WR: the request to kill
                 report.settimeout(_END_SECONDS)
                 self._read_usage()
-        elif not self._has_output and self._error is None:
+        elif not (self._has_output or self._error or self._suspended):
             self._drain_socket()
         self._read_output()
-        if self._error is None and not self._has_output:
+        if self._error is not None or self._has_output:
+            self._suspended = False
+        elif not self._suspended:
             self._error = self._death()
 
     def _drain_socket(self) -> None:
         """The end may overtake the last frames."""
-        try:
-            while not (self._has_output or self._error) and (part := self._ends.line.recv(1 << 18)):
-                self._received += part
+        with suppress(BlockingIOError):
+            while not (self._has_output or self._error) and self._line.read():
                 self._take_frames()
-        except OSError:
-            return
 
     def _death(self) -> SandboxError:
         """Name the end of a child that sent no result."""
@@ -317,6 +321,8 @@ class Talk:
             wall_seconds=time.monotonic() - started,
             peak_memory_bytes=peak << 10,
             runtime="cpython",
+            suspended=self._suspended,
+            steps=self._course.given,
         )
 
 

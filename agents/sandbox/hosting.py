@@ -1,16 +1,23 @@
-"""Answers a run's host calls: in the run's own thread, or several at once in threads."""
+"""Answers a run's host calls: `log` in the run's own thread, all others in threads, several at once."""
 
 import contextvars
 import os
 import queue
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
-from .specs import Host, HostCall, HostCallError
+from .course import Course
+from .inputs import Way
+from .specs import LATER, Host, HostCall, HostCallError, Later, Place
 
 _THREADS = 16
 _AT_ONCE = 64
+
+Reply = dict[str, Any]
+"""A call's answer: {id, value} or {id, error: {code, message}}."""
 
 
 class UnderWay:
@@ -20,8 +27,8 @@ class UnderWay:
 class HostCalls:
     """The host calls of one run; used by the run's thread only."""
 
-    def __init__(self, host: Host, tools: tuple[str, ...]) -> None:
-        self._host = host
+    def __init__(self, host: Host, tools: tuple[str, ...], course: Course) -> None:
+        self._host, self._course = host, course
         self._names = {"log", "call_llm", "call_agent", *(f"tool:{name}" for name in tools)}
         self._threads: ThreadPoolExecutor | None = None
         self._done: queue.SimpleQueue[tuple[int, Future[Any]]] = queue.SimpleQueue()
@@ -36,22 +43,36 @@ class HostCalls:
         """Whether so many calls are under way that no more should be read."""
         return self._open >= _AT_ONCE
 
-    def make(self, call: HostCall, *, waits: bool) -> dict[str, Any] | UnderWay:
-        """Make a call; its reply if the code `waits` for it here, else UnderWay.
+    def knows(self, name: str) -> bool:
+        """Whether the agent may make calls of this name."""
+        return name in self._names
 
-        Raises what the host raises beyond HostCallError.
+    def make(self, number: int, name: str, arguments: dict[str, Any], way: Way) -> Reply | Later | UnderWay:
+        """Make a new call; the answer to `log` at once, UnderWay for others.
+
+        Raises NonDeterminism, and what the host raises beyond HostCallError.
         """
-        if call.name not in self._names:
-            return _refusal(call.id, HostCallError("unknown_tool", f"this agent has no {call.name[:100]}"))
-        if waits:
-            return self._make_here(call)
+        made_after = self._course.make(number, name, way)
+        return self._ask(HostCall(number, name, arguments, made_after, self._settling(number)))
+
+    def make_again(self, call: HostCall, way: Way) -> Reply | Later | UnderWay:
+        """Make a call again that was made, and not answered, before the checkpoint from which the run goes on."""
+        self._course.remake(call.id, way)
+        return self._ask(HostCall(call.id, call.name, call.arguments, call.made_after, self._settling(call.id)))
+
+    def _settling(self, number: int) -> Callable[[], Place]:
+        return partial(self._course.settle, number)
+
+    def _ask(self, call: HostCall) -> Reply | Later | UnderWay:
+        if call.name == "log":
+            return self._ask_here(call)
         if self._threads is None:
             self._threads = ThreadPoolExecutor(_THREADS, "sandbox-host-call")
         context = contextvars.copy_context()
         self._follow(call.id, self._threads.submit(context.run, self._host, call))
         return UnderWay()
 
-    def _make_here(self, call: HostCall) -> dict[str, Any] | UnderWay:
+    def _ask_here(self, call: HostCall) -> Reply | Later | UnderWay:
         try:
             value = self._host(call)
         except HostCallError as error:
@@ -59,7 +80,7 @@ class HostCalls:
         if isinstance(value, Future):
             self._follow(call.id, value)
             return UnderWay()
-        return {"id": call.id, "value": value}
+        return value if isinstance(value, Later) else {"id": call.id, "value": value}
 
     def _follow(self, number: int, future: "Future[Any]") -> None:
         self._open += 1
@@ -71,22 +92,22 @@ class HostCalls:
             if not self._closed:
                 os.eventfd_write(self.wake, 1)
 
-    def replies(self) -> list[dict[str, Any]]:
-        """The replies that have come; raises what the host raises beyond HostCallError."""
+    def replies(self) -> list[tuple[int, Reply | Later]]:
+        """The answers that have come, by the calls' numbers; raises what the host raises beyond HostCallError."""
         os.eventfd_read(self.wake)
-        found = []
+        found: list[tuple[int, Reply | Later]] = []
         while not self._done.empty():
             number, future = self._done.get()
             self._open -= 1
             try:
                 value = future.result()
             except HostCallError as error:
-                found.append(_refusal(number, error))
+                found.append((number, _refusal(number, error)))
                 continue
             if isinstance(value, Future):
                 self._follow(number, value)
             else:
-                found.append({"id": number, "value": value})
+                found.append((number, LATER if value is LATER else {"id": number, "value": value}))
         return found
 
     def close(self) -> None:
@@ -98,5 +119,5 @@ class HostCalls:
             os.close(self.wake)
 
 
-def _refusal(number: int, error: HostCallError) -> dict[str, Any]:
+def _refusal(number: int, error: HostCallError) -> Reply:
     return {"id": number, "error": {"code": error.code, "message": error.message}}

@@ -6,7 +6,7 @@ from typing import Literal
 
 from . import checks
 from .engines import engines
-from .specs import Cancelled, Host, Job, Outcome, Runtime, RuntimeUnavailable, SandboxError
+from .specs import Cancelled, Host, Job, NoSlot, Outcome, Runtime, RuntimeUnavailable, SandboxError
 
 MOST_CHILDREN = 64
 _TICK_SECONDS = 0.2
@@ -29,18 +29,23 @@ class Pool:
         runtime: Literal["auto", "cpython", "monty"] = "auto",
         host: Host,
         cancelled: Cancelled = _never,
+        wait_for_slot: bool = True,
     ) -> Outcome:
         """Execute a job and wait for its end; limits count from when it gets a slot.
 
         Whatever the code does comes back as an Outcome, a missing runtime too ("runtime_unavailable"). Raises only
-        what the host raises beyond HostCallError, after the run was ended.
+        what the host raises beyond HostCallError and NonDeterminism, after the run was ended, and NoSlot at once if no
+        place is free and it is not to `wait_for_slot`.
         """
         is_cancelled = cancelled.is_set if isinstance(cancelled, threading.Event) else cancelled
         try:
             chosen = checks.choose_runtime(job.code, runtime)
         except RuntimeUnavailable as error:
             return _refused(SandboxError("runtime_unavailable", str(error)), runtime)
-        if not self._wait_for_slot(is_cancelled):
+        if not wait_for_slot:
+            if not self._slots.acquire(blocking=False):
+                raise NoSlot("every place of the sandbox is taken")
+        elif not self._wait_for_slot(is_cancelled):
             return _refused(SandboxError("cancelled", "the run was cancelled before it began"), chosen)
         try:
             return engines.execute(chosen, job, host, is_cancelled)

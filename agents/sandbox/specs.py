@@ -1,10 +1,11 @@
 """The sandbox's vocabulary: jobs, limits, host calls, outcomes and the names of what can go wrong."""
 
+import enum
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 MiB = 1 << 20
 
@@ -29,6 +30,7 @@ ErrorCode = Literal[
     "host_call_limit",
     "code_exited",
     "cancelled",
+    "non_determinism",
     "sandbox_failed",
     "runtime_unavailable",
 ]
@@ -53,11 +55,34 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where an answer stands in a run's course.
+
+    `step` counts from 1 the inputs that the code gets; `clock` is seconds since the run's beginning on the run's clock.
+    The answer to `log` is no input and moves no clock: its step is the number of inputs given before it.
+    """
+
+    step: int
+    clock: float
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What the caller's ledger knows of a call of an earlier attempt; no `place` if its answer was never given."""
+
+    id: int
+    made_after: int
+    place: Place | None
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """One execution of an agent's code.
 
-    `now` (seconds since the epoch) is where the run's clock starts, `seed` seeds `random`, and `tools` are dotted
-    names: "web.web_search" is called as `tools.web.web_search(...)`.
+    `now` (seconds since the epoch) is where the run's clock starts, `seed` seeds chance, and `tools` are dotted
+    names: "web.web_search" is called as `tools.web.web_search(...)`. `replay` lists the calls of earlier attempts: the
+    code is driven through the same course again. `checkpoint` is an earlier outcome's: monty goes on from there, and
+    where it cannot, from the start with `replay`.
     """
 
     code: str
@@ -66,6 +91,12 @@ class Job:
     seed: int = 0
     now: float = 0.0
     tools: tuple[str, ...] = ()
+    replay: tuple[Recorded, ...] = ()
+    checkpoint: bytes | None = None
+
+
+def _nowhere() -> Place:
+    return Place(0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +106,32 @@ class HostCall:
     Names and arguments: "log" {message, fields}, "call_llm" {prompt?, **options}, "call_agent" {name, input},
     "tool:web.web_search" {the tool's own}. Everything in it was written by untrusted code; it is UTF-8,
     and a NUL in it has become U+FFFD.
+
+    `made_after` is the number of inputs that the code had been given by then. `settle`, callable from any thread, is
+    for hosts that keep a ledger: called with the answer in hand, before it is stored, it reserves the answer's place.
     """
 
     id: int
     name: str
     arguments: dict[str, JSON]
+    made_after: int = 0
+    settle: Callable[[], Place] = field(default=_nowhere, compare=False, repr=False)
+
+
+class Later(enum.Enum):
+    """The type of LATER."""
+
+    LATER = "later"
+
+
+LATER: Final = Later.LATER
+"""In place of an answer: it comes in another life of the run. The run ends suspended once nothing else is to do."""
 
 
 Host = Callable[[HostCall], JSON | Future[JSON]]
-"""Answers host calls. Called in the thread of `run` while the code waits (sync code), in threads of the run's own
-where several calls may be under way (async code); may return a concurrent Future. HostCallError goes to the code;
-any other exception ends the run and comes out of `run` itself."""
+"""Answers host calls: "log" in the thread of `run`, every other in threads of the run's own, where async code may
+have several under way. May return a concurrent Future, and LATER in either way. HostCallError goes to the code,
+NonDeterminism ends the run with that error; any other exception ends the run and comes out of `run` itself."""
 
 Cancelled = Callable[[], bool] | threading.Event
 """Asked about four times a second; true ends the run with "cancelled"."""
@@ -98,6 +144,14 @@ class HostCallError(Exception):
         super().__init__(f"{code}: {message}")
         self.code = code
         self.message = message
+
+
+class NonDeterminism(Exception):
+    """Raised by a Host: the code did not do what it did in an earlier attempt; the text says what. Ends the run."""
+
+
+class NoSlot(Exception):
+    """The pool has no free place, and the caller does not want to wait for one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +171,11 @@ class SandboxError:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a run ended: `output` if `error` is None. `stdout` holds what was printed, stderr included, in any case."""
+    """How a run ended: `output` if `error` is None. `stdout` holds what was printed, stderr included, in any case.
+
+    A `suspended` run has neither output nor error: it waits for answers that are to come LATER, and goes on by
+    Job.replay, in monty also by Job.checkpoint with this `checkpoint`. `steps` counts the inputs given.
+    """
 
     output: JSON
     error: SandboxError | None
@@ -126,6 +184,9 @@ class Outcome:
     wall_seconds: float
     peak_memory_bytes: int
     runtime: Runtime
+    suspended: bool = False
+    checkpoint: bytes | None = None
+    steps: int = 0
 
 
 @dataclass(frozen=True, slots=True)

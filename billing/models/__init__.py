@@ -5,6 +5,7 @@ from billing.models.provider_key import ProviderKey
 from billing.models.team import Membership, Team
 from billing.models.usage import UsageEntry
 from billing.models.user import User
+from billing.models.webhook_secret import WebhookSecret
 
 __all__ = [
     "AccessKey",
@@ -17,4 +18,5 @@ __all__ = [
     "UsageEntry",
     "User",
     "Visibility",
+    "WebhookSecret",
 ]

@@ -36,6 +36,8 @@ class ApiRoot(APIView):
     def get(self, request: Request) -> Response:
         """The collections and where the documentation is."""
         links: dict[str, Any] = {name: request.build_absolute_uri(f"/api/{name}") for name in COLLECTIONS}
+        for name in ("runs", "approvals", "webhook-deliveries"):
+            links[name] = request.build_absolute_uri(f"/api/{name}")
         links["docs"] = request.build_absolute_uri("/api/docs")
         links["schema"] = request.build_absolute_uri("/api/schema")
         return Response(links)

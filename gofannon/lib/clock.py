@@ -9,8 +9,9 @@ from django.db.models import DateTimeField, Func
 class DatabaseNow(Func):
     """The database's clock at execution, `seconds` later (negative: earlier).
 
-    PostgreSQL: `clock_timestamp()`, which unlike `now()` moves within a transaction. SQLite: milliseconds, in the
-    text form in which Django stores datetimes, so that a comparison of texts is one of instants.
+    PostgreSQL: `statement_timestamp()`, which unlike `now()` moves within a transaction and unlike `clock_timestamp()`
+    may be looked up in an index. SQLite: milliseconds, in the text form in which Django stores datetimes, so that a
+    comparison of texts is one of instants.
     """
 
     output_field = DateTimeField()
@@ -23,7 +24,7 @@ class DatabaseNow(Func):
         self, compiler: Any, connection: Any, **extra: Any
     ) -> tuple[str, list[Any]]:
         if connection.vendor == "postgresql":
-            return "(clock_timestamp() + %s * interval '1 second')", [self.seconds]
+            return "(statement_timestamp() + %s * interval '1 second')", [self.seconds]
         return "strftime('%%Y-%%m-%%d %%H:%%M:%%f', 'now', %s)", [f"{self.seconds:+.3f} seconds"]
 
 

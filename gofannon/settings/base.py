@@ -21,6 +21,9 @@ DEBUG = env.boolean("DEBUG", default=False)
 PORT = env.integer("PORT", 8000, low=1, high=65535)
 WEB_THREADS = env.integer("WEB_THREADS", 16, low=1, high=500)
 RUN_THREADS = env.integer("RUN_THREADS", 32, low=1, high=500)
+RUN_THREADS_PER_USER = env.integer("RUN_THREADS_PER_USER", max(1, RUN_THREADS // 2), low=1, high=500)
+STREAMS = env.integer("STREAMS", 2000, low=1, high=20_000)
+STREAMS_PER_USER = env.integer("STREAMS_PER_USER", 50, low=1, high=20_000)
 
 
 def _required(name: str, fresh: str, file: str) -> str:
@@ -124,12 +127,13 @@ def database(url: str) -> dict[str, Any]:
     else:
         # Both below the lease of 8 s, so that a frozen process holds nobody.
         options["options"] = "-c lock_timeout=5s -c idle_in_transaction_session_timeout=6s -c timezone=UTC"
-        if ROLE == "worker":
+        config["CONN_HEALTH_CHECKS"] = True
+        if ROLE in ("web", "worker"):
+            # Their threads wait for much longer than they ask: a connection is held for the asking only.
             options["pool"] = {"min_size": 1, "max_size": env.integer("DATABASE_POOL", 24, low=2, high=500)}
             config["CONN_MAX_AGE"] = 0
         else:
             config["CONN_MAX_AGE"] = 300
-            config["CONN_HEALTH_CHECKS"] = True
     return config
 
 

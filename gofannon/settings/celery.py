@@ -23,4 +23,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
-CELERY_BEAT_SCHEDULE = {"housekeeping": {"task": "billing.tasks.housekeeping", "schedule": 3600.0}}
+CELERY_BEAT_SCHEDULE = {
+    "housekeeping": {"task": "billing.tasks.housekeeping", "schedule": 3600.0},
+    "retention": {"task": "workflows.tasks.forget", "schedule": 3600.0},
+}

@@ -42,6 +42,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "TicketStatusEnum": "tickets.models.TicketStatus",
         "RunStatusEnum": "workflows.models.run.Status",
+        "ApprovalDecisionEnum": "workflows.models.approval.Decision",
     },
     "ENUM_ADD_EXPLICIT_BLANK_NULL_CHOICE": False,
 }

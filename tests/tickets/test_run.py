@@ -59,7 +59,7 @@ def test_events_are_gapless_and_tell_the_story(api: APIClient, owner: User) -> N
     events = api.get(f"/api/runs/{run_id}/events").json()["results"]
     assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
     assert [event["type"] for event in events] == ["created", "started", "log", "stdout", "sandbox", "completed"]
-    assert events[2]["data"] == {"message": "step", "fields": {"n": 1}}
+    assert events[2]["data"] == {"message": "step", "fields": {"n": 1}, "call": 1}
     assert events[3]["data"] == {"text": "hello\n"}
 
 

@@ -3,8 +3,10 @@ from typing import Any
 import pytest
 from rest_framework.test import APIClient
 
-from billing.models import User
+from agents.models import Deployment
+from billing.models import Team, User
 from tests.factories.runs import deploy
+from tickets import actions
 from workflows import transitions
 from workflows.models import Effect, Run
 
@@ -37,7 +39,9 @@ def test_a_run_shows_whose_it_is_and_where_it_stands(api: APIClient, owner: User
     run = api.get(f"/api/runs/{runs[0]}").json()
     assert (run["actor_id"], run["owner_id"], run["payer_id"]) == (owner.pk, owner.pk, owner.pk)
     assert (run["status"], run["input"], run["output"], run["cost"], run["attempt"]) == ("pending", 0, None, 0.0, 0)
-    assert run["_links"] == {name: f"/api/runs/{runs[0]}/{name}" for name in ("events", "effects")}
+    links = run["_links"]
+    assert set(links) == {"events", "effects", "why", "approvals", "deliveries"}
+    assert {api.get(link).status_code for link in links.values()} == {200}
 
 
 def test_events_page_in_order_at_one_query_more_than_the_run(
@@ -68,3 +72,37 @@ def test_runs_are_read_only(api: APIClient, runs: list[str]) -> None:
     assert [api.put(url, {}).status_code, api.delete(url).status_code, api.post("/api/runs", {}).status_code] == [
         405
     ] * 3
+
+
+class TestWhatIsInside:
+    """What went in and out of a run's calls is its agent's affair."""
+
+    @pytest.fixture
+    def theirs(self, owner: User, viewer: User, team: Team) -> str:
+        """A run that a viewer asked for, of the owner's agent in their team, with a call and a called run."""
+        deployment = deploy(owner, name="shared", team_id=team.pk, visibility="team")
+        Deployment.objects.filter(pk=deployment.pk).update(visibility="team", team=team)
+        target = actions.find_target(actor=viewer, name="shared")
+        run = actions.submit_ticket(actor=viewer, target=target, input=1).run
+        values = {"arguments": {"key": "s3cret"}, "result": {"key": "s3cret"}, "attempt": 1}
+        Effect.objects.create(run=run, call="1", name="http.get", effect_class="keyed", **values)
+        child = Run(kind="code", parent=run, actor_id=viewer.pk, payer_id=viewer.pk, owner_id=owner.pk, agent_id="x")
+        transitions.create_run(child)
+        return str(run.pk)
+
+    @pytest.mark.parametrize(("who", "inside"), [("owner", True), ("staff", True), ("viewer", False)])
+    def test_only_its_agents_people_see_it(
+        self, as_: Any, theirs: str, who: str, inside: bool, request: pytest.FixtureRequest
+    ) -> None:
+        [effect] = as_(request.getfixturevalue(who)).get(f"/api/runs/{theirs}/effects").json()["results"]
+        expected = {"key": "s3cret"} if inside else None
+        assert (effect["name"], effect["arguments"], effect["result"]) == ("http.get", expected, expected)
+
+    def test_what_a_run_called_is_shown_to_the_called_agents_owner(
+        self, as_: Any, theirs: str, owner: User, viewer: User
+    ) -> None:
+        found = as_(owner).get(f"/api/runs?parent_id={theirs}").json()["results"]
+        assert len(found) == 1
+        assert as_(viewer).get(f"/api/runs?parent_id={theirs}").json()["results"] == []
+        assert as_(viewer).get(f"/api/runs/{found[0]['_id']}").status_code == 404
+        assert as_(viewer).get(f"/api/runs/{theirs}").status_code == 200

@@ -15,12 +15,15 @@ from rest_framework.views import APIView
 from billing.api.authentication import HasScope
 from billing.idempotency import once, replayed
 from gofannon.lib import money
+from gofannon.lib.connections import give_back_connection
 from gofannon.lib.errors import Conflict
 from gofannon.lib.rest.request_id import current_request_id
 from tickets import actions
+from tickets.api.places import place_of
 from tickets.api.serializers import RunAccepted, RunAnswer, RunBody, RunRefused
 from tickets.models import Ticket
 from workflows import execution
+from workflows.models import Status
 
 DEFAULT_WAIT_SECONDS = 30
 MAX_WAIT_SECONDS = 120
@@ -49,7 +52,10 @@ class RunView(APIView):
     run_actions = idempotent_actions = ("run",)
 
     def answer(self, request: Request, name: str, values: dict[str, Any]) -> Response:
-        wait = wait_of(request)
+        with place_of(request.user.pk) as free:
+            return self._answer(request, name, values, wait_of(request) if free else 0.0)
+
+    def _answer(self, request: Request, name: str, values: dict[str, Any], wait: float) -> Response:
         known = replayed(request, self._find)
         if known is not None:
             return self._again(known, wait)
@@ -63,7 +69,7 @@ class RunView(APIView):
         ticket, made = once(request, submit, self._find)
         if not made:
             return self._again(ticket, wait)
-        if here:
+        if ticket.run.status == Status.RUNNING and here:
             execution.execute(ticket.run)
         if not ticket.run.is_finished and wait:
             _await(ticket, wait)
@@ -102,6 +108,7 @@ def _await(ticket: Ticket, seconds: float) -> None:
     deadline = time.monotonic() + seconds
     pause = 0.01
     while not ticket.run.is_finished and time.monotonic() < deadline:
+        give_back_connection()
         time.sleep(min(pause, max(0.0, deadline - time.monotonic())))
         pause = min(pause * 1.5, 0.25)
         ticket.run.refresh_from_db()

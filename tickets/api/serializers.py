@@ -9,6 +9,7 @@ from gofannon.lib import clock, money
 from gofannon.lib.rest.fields import AnyField
 from gofannon.lib.rest.serializers import DocumentSerializer, StrictSerializer
 from tickets.models import Ticket, TicketStatus
+from workflows import subjects
 
 
 class RequestShape(serializers.Serializer[Any]):
@@ -103,6 +104,15 @@ class TicketBody(StrictSerializer):
     agent_id = serializers.CharField(max_length=255, help_text="a friendly name, or an agent's id for its draft")
     input = AnyField(required=False, allow_null=True, default=dict)
     webhook_url = serializers.URLField(max_length=2000, required=False, allow_blank=True)
+    subject = serializers.CharField(
+        max_length=100, required=False, help_text="of your tickets on one subject, one runs at a time"
+    )
+    if_running = serializers.ChoiceField(
+        subjects.POLICIES,
+        required=False,
+        help_text="what becomes of this one while another runs on its subject: `enqueue` (the default) lets it wait, "
+        "`reject` answers 409 `busy`, `interrupt` cancels the other",
+    )
 
 
 class RunBody(StrictSerializer):

@@ -1,9 +1,11 @@
 from typing import Any
 
 from django.contrib import admin
+from django.http import HttpRequest
 
 from billing.document_admin import HistoryAdmin
 from workflows.models import Effect, Event, Lease, Run, Worker
+from workflows.why import explain_run
 
 
 @admin.register(Run)
@@ -13,6 +15,14 @@ class RunAdmin(HistoryAdmin):
     search_fields = ("id", "agent_id", "deployment_id")
     date_hierarchy = "created_at"
     ordering = ("-created_at",)
+    readonly_fields = ("why",)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return ["why", *(name for name in super().get_fields(request, obj) if name != "why")]
+
+    @admin.display
+    def why(self, run: Run) -> str:
+        return explain_run(run.pk, None).message
 
     @admin.display(description="asked by")
     def actor_id(self, run: Run) -> str:

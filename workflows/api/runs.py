@@ -3,7 +3,9 @@
 from typing import Any, ClassVar
 
 import django_filters
-from drf_spectacular.utils import extend_schema, extend_schema_field
+from django.db.models import Value
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import mixins, serializers, viewsets
 from rest_framework.decorators import action
 from rest_framework.permissions import IsAuthenticated
@@ -14,6 +16,8 @@ from billing.api.authentication import HasScope
 from billing.api.documents import StrictListing
 from gofannon.lib import money
 from gofannon.lib.rest.fields import AnyField, InstantField, ObjectField
+from workflows import approvals
+from workflows.api.why import WhyPage
 from workflows.models import Effect, Event, Run, Status
 
 
@@ -26,9 +30,19 @@ class EventSerializer(serializers.ModelSerializer[Event]):
         fields = ("seq", "type", "data", "created_at")
 
 
+EVENT_RESPONSES = {
+    (200, "application/json"): EventSerializer(many=True),
+    (200, "text/event-stream"): OpenApiTypes.STR,
+}
+EVENT_PARAMETERS = [
+    OpenApiParameter("Last-Event-ID", int, OpenApiParameter.HEADER, description="of a stream: goes on behind this seq"),
+    OpenApiParameter("after", int, description="the same, for clients that send no such header"),
+]
+
+
 class EffectSerializer(serializers.ModelSerializer[Effect]):
-    arguments = ObjectField()
-    result = AnyField()
+    arguments = serializers.SerializerMethodField()
+    result = serializers.SerializerMethodField()
     error = AnyField()
     created_at = InstantField()
     finished_at = InstantField()
@@ -41,12 +55,23 @@ class EffectSerializer(serializers.ModelSerializer[Effect]):
             "effect_class",
             "status",
             "attempt",
+            "made_after",
+            "step",
+            "child_id",
             "arguments",
             "result",
             "error",
             "created_at",
             "finished_at",
         )
+
+    @extend_schema_field(ObjectField(allow_null=True))
+    def get_arguments(self, effect: Effect) -> Any:
+        return None if hasattr(effect, "hidden") else effect.arguments
+
+    @extend_schema_field(AnyField())
+    def get_result(self, effect: Effect) -> Any:
+        return None if hasattr(effect, "hidden") else effect.result
 
 
 class LeaseShape(serializers.Serializer[Any]):
@@ -84,6 +109,7 @@ class RunSerializer(serializers.ModelSerializer[Run]):
             "kind",
             "status",
             "attempt",
+            "tries",
             "max_attempts",
             "blocker",
             "blocker_detail",
@@ -96,6 +122,7 @@ class RunSerializer(serializers.ModelSerializer[Run]):
             "payer_id",
             "agent_id",
             "deployment_id",
+            "subject",
             "limits",
             "input",
             "output",
@@ -118,7 +145,8 @@ class RunSerializer(serializers.ModelSerializer[Run]):
         return dict(LeaseShape(lease).data) if lease is not None else None
 
     def get__links(self, run: Run) -> dict[str, str]:
-        return {name: f"/api/runs/{run.pk}/{name}" for name in ("events", "effects")}
+        links = {name: f"/api/runs/{run.pk}/{name}" for name in ("events", "effects", "why", "approvals")}
+        return {**links, "deliveries": f"/api/webhook-deliveries?run_id={run.pk}"}
 
 
 class RunFilters(django_filters.FilterSet):
@@ -138,7 +166,7 @@ class RunFilters(django_filters.FilterSet):
 
 
 @extend_schema(tags=["runs"])
-class RunViewSet(StrictListing, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Run]):
+class RunViewSet(StrictListing, WhyPage, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Run]):
     permission_classes = [IsAuthenticated, HasScope]
     serializer_class = RunSerializer
     filterset_class = RunFilters
@@ -149,17 +177,23 @@ class RunViewSet(StrictListing, mixins.RetrieveModelMixin, viewsets.GenericViewS
     def get_queryset(self) -> Any:
         return Run.objects.visible_to(self.request.user).select_related("lease")
 
-    @extend_schema(responses=EventSerializer(many=True), filters=False)
+    @extend_schema(responses=EVENT_RESPONSES, parameters=EVENT_PARAMETERS, filters=False)
     @action(detail=True, filterset_class=None)
     def events(self, request: Request, pk: str) -> Response:
-        """The run's events in order."""
+        """The run's events in order; with `Accept: text/event-stream` as they happen, until the run has ended."""
         return self._page(self.get_object().events.order_by("seq", "pk"), EventSerializer)
 
     @extend_schema(responses=EffectSerializer(many=True), filters=False)
     @action(detail=True, filterset_class=None)
     def effects(self, request: Request, pk: str) -> Response:
-        """The calls that left the run."""
-        return self._page(self.get_object().effects.order_by("created_at", "pk"), EffectSerializer)
+        """The calls that left the run. What went in and out is for the agent's owner, its editors and staff: others
+        who asked for the run get null for `arguments` and `result`.
+        """
+        run = self.get_object()
+        effects = run.effects.order_by("created_at", "pk")
+        if not approvals.may_see_inside(request.user, run):
+            effects = effects.defer("arguments", "result").annotate(hidden=Value(True))
+        return self._page(effects, EffectSerializer)
 
     def _page(self, rows: Any, serializer: type[serializers.ModelSerializer[Any]]) -> Response:
         page = self.paginate_queryset(rows)

@@ -28,7 +28,12 @@ class Effect(models.Model):
     arguments = models.JSONField(default=dict)
     result = models.JSONField(null=True)
     error = models.JSONField(null=True)
-    finish_order = models.PositiveIntegerField(null=True, help_text="1 for the run's first finished call")
+    made_after = models.PositiveIntegerField(default=0, help_text="inputs that the code had been given by then")
+    step = models.PositiveIntegerField(null=True, help_text="the input as which the code was given the answer")
+    clock = models.FloatField(null=True, help_text="seconds on the run's clock when it was given")
+    child = models.ForeignKey(
+        Run, models.DO_NOTHING, null=True, related_name="+", db_constraint=False, help_text="the run that it called"
+    )
     created_at = models.DateTimeField(default=timezone.now)
     finished_at = models.DateTimeField(null=True)
 
@@ -37,3 +42,8 @@ class Effect(models.Model):
 
     def __str__(self) -> str:
         return f"{self.run_id} {self.name} {self.status}"
+
+    @property
+    def key(self) -> str:
+        """The idempotency key of the call: the same in every attempt, another for every call."""
+        return f"{self.run_id}:{self.call}"

@@ -15,6 +15,8 @@ class Event(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["run", "seq"], name="event_seq")]
+        # Deltas are forgotten before anything else.
+        indexes = [models.Index(fields=["id"], name="event_delta", condition=models.Q(type="delta"))]
 
     def __str__(self) -> str:
         return f"{self.run_id} #{self.seq} {self.type}"

@@ -1,7 +1,10 @@
 """Leases: who works on which run until when. One narrow row for each unfinished run."""
 
 from django.db import models
+from django.db.models import Q
+from django.utils import timezone
 
+from gofannon.lib import ids
 from workflows.models.run import Run
 
 
@@ -16,9 +19,19 @@ class Lease(models.Model):
     holder = models.CharField(max_length=64, blank=True, help_text="the process that holds it")
     attempt = models.PositiveIntegerField(default=0)
     due_at = models.DateTimeField(null=True, db_index=True)
+    lane = models.CharField(
+        max_length=ids.MAX_LENGTH, blank=True, help_text="whose turn it is; empty for a run called by another"
+    )
+    agent_id = models.CharField(max_length=ids.MAX_LENGTH, blank=True)
+    turn_at = models.DateTimeField(default=timezone.now, help_text="of those that are due, the earliest goes first")
+    knocks = models.PositiveIntegerField(default=0, help_text="wake-ups from outside so far")
 
     class Meta:
-        indexes = [models.Index(fields=["holder"], name="lease_holder")]
+        indexes = [
+            models.Index(fields=["holder"], name="lease_holder", condition=~Q(holder="")),
+            models.Index(fields=["turn_at"], name="lease_turn", condition=Q(due_at__isnull=False)),
+            models.Index(fields=["lane", "turn_at"], name="lease_lane", condition=Q(holder="")),
+        ]
 
     def __str__(self) -> str:
         return f"{self.run_id} held by {self.holder or 'nobody'}"

@@ -28,6 +28,8 @@ class Blocker(models.TextChoices):
 
     NONE = "", "nothing"
     SLOT = "slot", "a free place in the sandbox"
+    CHILD = "child", "a run that it called"
+    QUEUED = "queued", "an earlier run on the same subject"
     APPROVAL = "approval", "somebody's approval"
     BUDGET = "budget", "money"
     PAUSED = "paused", "an operator"
@@ -37,10 +39,14 @@ class Blocker(models.TextChoices):
 
 class RunQuerySet(models.QuerySet[Any]):
     def visible_to(self, user: Any) -> Self:
-        """The actor, the agent's owner, the payer and staff."""
+        """The actor, the agent's owner, the payer and staff.
+
+        What a run calls is its agent's own affair: those runs are shown to the owner of the called agent and to staff.
+        """
         if user.is_staff:
             return self
-        return self.filter(Q(actor_id=user.pk) | Q(owner_id=user.pk) | Q(payer_id=user.pk))
+        asked = Q(parent=None) & (Q(actor_id=user.pk) | Q(payer_id=user.pk))
+        return self.filter(asked | Q(owner_id=user.pk))
 
     def unfinished(self) -> Self:
         return self.filter(status__in=UNFINISHED)
@@ -66,11 +72,16 @@ class Run(models.Model):
 
     HISTORY = True
 
+    # Not stored: how this process came to hold it (leases.Claim), and whether it has made calls for it.
+    claim: Any = None
+    made_calls = False
+
     id = models.CharField(primary_key=True, max_length=ids.MAX_LENGTH, editable=False)
     kind = models.CharField(max_length=20, help_text="which runner executes it")
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.PENDING)
     attempt = models.PositiveIntegerField(default=0, help_text="claims so far; the fencing token")
-    max_attempts = models.PositiveIntegerField(default=5)
+    tries = models.PositiveIntegerField(default=0, help_text="claims since it last got on")
+    max_attempts = models.PositiveIntegerField(default=5, help_text="tries without getting on before it is given up")
     seq = models.PositiveBigIntegerField(default=0, help_text="events so far")
     wake_at = models.DateTimeField(null=True, blank=True)
     blocker = models.CharField(max_length=20, choices=Blocker.choices, blank=True)
@@ -85,8 +96,11 @@ class Run(models.Model):
 
     agent_id = models.CharField(max_length=ids.MAX_LENGTH, blank=True)
     deployment_id = models.CharField(max_length=ids.MAX_LENGTH, blank=True)
+    subject = models.CharField(max_length=ids.MAX_LENGTH, blank=True, help_text="what one run at a time works on")
+    webhook_url = models.URLField(max_length=2000, blank=True, help_text="who is told of its end")
     snapshot = models.ForeignKey(Snapshot, models.PROTECT, null=True, related_name="+", db_index=False)
     limits = models.JSONField(default=dict)
+    runtime = models.CharField(max_length=10, blank=True, help_text="of the sandbox, once calls were made in it")
     seed = models.BigIntegerField(default=0, help_text="of the code's random numbers")
 
     input = models.JSONField(null=True)
@@ -109,6 +123,8 @@ class Run(models.Model):
             models.Index(fields=["payer", "created_at"], name="run_payer_created"),
             models.Index(fields=["agent_id", "created_at"], name="run_agent_created"),
             models.Index(fields=["created_at", "id"], name="run_created"),
+            models.Index(fields=["subject", "created_at"], name="run_subject", condition=~Q(subject="")),
+            models.Index(fields=["finished_at"], name="run_finished", condition=Q(finished_at__isnull=False)),
         ]
 
     def __str__(self) -> str:

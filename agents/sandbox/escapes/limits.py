@@ -153,7 +153,7 @@ ESCAPES = [
         "number calls twice",
         handler(
             "import time, json",
-            "body = json.dumps({'id': 1, 'name': 'log', 'arguments': {'message': 'x'}}).encode()",
+            "body = json.dumps({'id': 1, 'name': 'log', 'arguments': {'message': 'x'}, 'way': 'here'}).encode()",
             "os.write(3, (struct.pack('!BI', 2, len(body)) + body) * 2); time.sleep(1)",
         ),
         ends=("code_exited",),
@@ -163,10 +163,42 @@ ESCAPES = [
         "call a tool that is not the agent's",
         handler(
             "import json",
-            "body = json.dumps({'id': 1, 'name': 'tool:admin.delete', 'arguments': {}, 'waits': True}).encode()",
+            "body = json.dumps({'id': 1, 'name': 'tool:admin.delete', 'arguments': {}, 'way': 'sync'}).encode()",
             "os.write(3, struct.pack('!BI', 2, len(body)) + body)",
-            "reply = os.read(3, 1000); return b'unknown_tool' not in reply and repr(reply)",
+            "return repr(os.read(3, 1000))",
         ),
+        ends=("code_exited",),
+    ),
+    Escape(
+        "idle_without_calls",
+        "wait for an input that none can give",
+        handler(
+            "import time",
+            "import json",
+            "body = json.dumps({'clock': 0, 'timer': None}).encode()",
+            "os.write(3, struct.pack('!BI', 7, len(body)) + body); time.sleep(1)",
+        ),
+        ends=("code_exited",),
+    ),
+    Escape(
+        "idle_flood",
+        "say without end that it waits",
+        "async def run(event):\n"
+        "    import json\n"
+        "    call_llm('x')\n"
+        '    body = b\'{"clock":0,"timer":9}\'\n'
+        "    for i in range(100000): os.write(3, struct.pack('!BI', 7, len(body)) + body)\n",
+        ends=("code_exited",),
+    ),
+    Escape(
+        "forged_time",
+        "have its clock show what no clock shows",
+        "async def run(event):\n"
+        "    call_llm('x')\n"
+        '    body = b\'{"clock":-1,"timer":1e300}\'\n'
+        "    os.write(3, struct.pack('!BI', 7, len(body)) + body)\n"
+        "    import time; time.sleep(1)\n",
+        ends=("code_exited",),
     ),
     Escape(
         "closed_line",
@@ -180,7 +212,8 @@ ESCAPES = [
         handler(
             "import json, time",
             "for i in range(1, 200):",
-            "    body = json.dumps({'id': i, 'name': 'log', 'arguments': {'message': 'x' * 50000}}).encode()",
+            "    body = {'id': i, 'name': 'log', 'arguments': {'message': 'x' * 50000}, 'way': 'here'}",
+            "    body = json.dumps(body).encode()",
             "    os.write(3, struct.pack('!BI', 2, len(body)) + body)",
             "time.sleep(1000)",
         ),

@@ -1,4 +1,8 @@
-"""Host calls: how agent code reaches the world, over its run's own socket."""
+"""Host calls: how agent code reaches the world, over its run's own socket.
+
+In async code an answer is given only while the code is idle: when every task waits, the run says so and takes one
+input, an answer or the tick of a timer. So what the code does between two inputs depends on nothing else.
+"""
 
 import asyncio
 import json
@@ -6,7 +10,7 @@ import os
 from collections.abc import Coroutine, Generator
 from typing import Any
 
-from . import frames, values
+from . import clock, frames, idling, values
 
 _read, _write = os.read, os.write
 
@@ -41,10 +45,10 @@ class Channel:
             count -= len(part)
         return b"".join(parts)
 
-    def receive(self) -> Any:
-        """Read one frame's body, decoded."""
-        _kind, length = frames.HEADER.unpack(self._exactly(frames.HEADER.size))
-        return json.loads(self._exactly(length))
+    def receive(self) -> tuple[int, Any]:
+        """Read one frame: its kind, and its body decoded."""
+        kind, length = frames.HEADER.unpack(self._exactly(frames.HEADER.size))
+        return kind, json.loads(self._exactly(length))
 
 
 class _Answer(asyncio.Future):  # type: ignore[type-arg]
@@ -77,40 +81,65 @@ def _outcome(reply: dict[str, Any]) -> Any:
 
 
 class Calls:
-    """Numbers calls, sends them, and hands the replies back: at once in sync code, by futures in async code."""
+    """Numbers calls, sends them, and hands the answers back: at once in sync code, by futures in async code."""
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: Channel, last_call: int, last_step: int) -> None:
+        """`last_call` and `last_step` are those of earlier attempts: up to there no time is spent sleeping."""
         self._channel = channel
-        self._last = 0
+        self._last = self._inputs = 0
+        self._last_call, self._last_step = last_call, last_step
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._ended = False
         self._waiting: dict[int, _Answer] = {}
+        clock.hurries = self._replays
+
+    def _replays(self) -> bool:
+        return self._last < self._last_call or self._inputs < self._last_step
 
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:
         """From now on calls are answered through the running event loop."""
         self._loop = loop
-        loop.add_reader(self._channel.descriptor, self._settle)
+        idling.wait = self._wait
 
     def detach(self) -> None:
-        """Let go of the event loop."""
-        if self._loop is not None:
-            self._loop.remove_reader(self._channel.descriptor)
-        self._loop = None
+        """Let go of the event loop, which has ended."""
+        idling.wait = None
+        self._loop, self._ended = None, bool(self._waiting)
 
-    def _settle(self) -> None:
-        reply = self._channel.receive()  # the caller writes whole frames: the rest of one is on its way
-        answer = self._waiting.pop(reply["id"])
-        if answer.done():
-            return  # cancelled by the agent meanwhile
-        try:
-            answer.set_result(_outcome(reply))
-        except HostCallError as error:
-            answer.set_exception(error)
+    def _wait(self, timer: float | None) -> bool:
+        """Take one input, the code being idle; False if no calls are out. `timer`: seconds to the next timer."""
+        if not self._waiting:
+            return False
+        self._channel.send(frames.IDLE, json.dumps({"clock": clock.seconds(), "timer": timer}).encode())
+        kind, reply = self._channel.receive()
+        if kind == frames.TICK and timer is not None:
+            self._inputs += 1
+            clock.advance(timer)
+        else:
+            self._settle(self._waiting.pop(reply["id"]), self._given(reply))
+        return True
+
+    def _given(self, reply: dict[str, Any]) -> dict[str, Any]:
+        if reply["clock"] is not None:
+            self._inputs += 1
+            clock.reach(reply["clock"])
+        return reply
+
+    def _settle(self, answer: _Answer, reply: dict[str, Any]) -> _Answer:
+        if not answer.done():  # or else it was cancelled by the agent meanwhile
+            try:
+                answer.set_result(_outcome(reply))
+            except HostCallError as error:
+                answer.set_exception(error)
+        return answer
 
     def call(self, name: str, arguments: dict[str, Any]) -> Any:
         """Make a host call; its value, or in async code a future of it. Raises HostCallError, TypeError."""
-        waits = self._loop is None
+        if self._ended and name != "log":
+            raise RuntimeError(f"{name}: the event loop has ended while calls were under way")
+        way = "here" if name == "log" else "sync" if self._loop is None else "async"
         try:
-            body = values.encode({"id": self._last + 1, "name": name, "arguments": arguments, "waits": waits}, name)
+            body = values.encode({"id": self._last + 1, "name": name, "arguments": arguments, "way": way}, name)
         except values.NotJson as error:
             raise TypeError(str(error).replace(f"{name}.arguments", name, 1)) from None
         if len(body) > frames.CALL_BYTES:
@@ -118,8 +147,10 @@ class Calls:
         self._last += 1
         self._channel.send(frames.CALL, body)
         if self._loop is None:
-            return _outcome(self._channel.receive())
+            return _outcome(self._given(self._channel.receive()[1]))
         answer = _Answer(loop=self._loop)
+        if way == "here":
+            return self._settle(answer, self._given(self._channel.receive()[1]))
         self._waiting[self._last] = answer
         return answer
 

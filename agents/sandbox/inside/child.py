@@ -4,7 +4,6 @@ import asyncio
 import gc
 import inspect
 import os
-import random
 import resource
 import signal
 import sys
@@ -12,7 +11,7 @@ import types
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from . import calls, clock, confine, frames, reports, seccomp, values
+from . import calls, chance, clock, confine, frames, reports, seccomp, values
 
 SOCKET, STDOUT, FIRST_FREE = 3, 1, 4
 OUT_OF_MEMORY, NOT_CONFINED = 77, 71
@@ -52,10 +51,13 @@ def _entry(namespace: dict[str, Any]) -> tuple[Callable[..., Any], int]:
     raise _NoHandler(f"{name}{signature} must take (event) or (event, tools)")
 
 
-async def _drive(host: calls.Calls, awaitable: Callable[[], Any]) -> Any:
-    host.attach(asyncio.get_running_loop())
-    try:
+def _run_async(host: calls.Calls, awaitable: Callable[[], Any]) -> Any:
+    async def drive() -> Any:
+        host.attach(asyncio.get_running_loop())
         return await awaitable()
+
+    try:
+        return asyncio.run(drive())
     finally:
         host.detach()
 
@@ -71,9 +73,9 @@ def _execute(job: dict[str, Any], host: calls.Calls) -> Any:
     entry, count = _entry(namespace)
     arguments = (job["event"], names["tools"])[:count]
     if inspect.iscoroutinefunction(entry):
-        return asyncio.run(_drive(host, lambda: entry(*arguments)))
+        return _run_async(host, lambda: entry(*arguments))
     result = entry(*arguments)
-    return asyncio.run(_drive(host, lambda: result)) if inspect.isawaitable(result) else result
+    return _run_async(host, lambda: result) if inspect.isawaitable(result) else result
 
 
 def _report(error: BaseException, source: str) -> dict[str, Any]:
@@ -130,13 +132,13 @@ def main(program: bytes, cpu_seconds: float, memory_bytes: int, base_bytes: int)
     except BaseException:
         _end(NOT_CONFINED)
     try:
-        job = channel.receive()
+        _kind, job = channel.receive()
         for name in ("stdout", "stderr"):
             setattr(sys, name, open(STDOUT, "w", 1, "utf-8", "backslashreplace", closefd=False))  # noqa: SIM115
         clock.start(job["now"])
-        random.seed(job["seed"])
+        chance.start(job["seed"])
         gc.enable()
-        kind, body = _frame_of(job, calls.Calls(channel))
+        kind, body = _frame_of(job, calls.Calls(channel, job["last_call"], job["last_step"]))
         _flush()
         channel.send(kind, body)
     except MemoryError:

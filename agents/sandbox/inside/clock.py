@@ -1,31 +1,91 @@
-"""The recorded clock: a run's wall clock starts at the instant its caller gives and runs on from there.
+"""The run's clock: it starts at the instant its caller gives, and moves by what the run's code does and is given.
 
-`time.time()`, `datetime.now()` and their kin answer that instant plus the monotonic time since the run began;
-monotonic clocks are the machine's own.
+A reading moves it by a microsecond, a sleep by its length, an input to the instant that comes with it; computing does
+not move it. So `time.time()`, `time.monotonic()`, `datetime.now()` and their kin, and the time of event loops, are the
+same in every attempt. `time.perf_counter()` and the clocks of the process are the machine's own.
 """
 
 import datetime
+import math
 import time
 from collections.abc import Callable
 from typing import Any
 
-_monotonic = time.monotonic
-_offset = time.time() - _monotonic()
+_BILLION = 1_000_000_000
+_READING = 1_000
+
+# Nanoseconds: the epoch's at the run's beginning, and since then.
+_beginning = time.time_ns()
+_elapsed = 0
+
+
+def _never() -> bool:
+    return False
+
+
+hurries: Callable[[], bool] = _never
+"""Whether no real time is to be spent sleeping, for the run replays an earlier attempt."""
 
 
 def start(now: float) -> None:
     """Let the run's clock show `now` (seconds since the epoch) at this moment."""
-    global _offset
-    _offset = now - _monotonic()
+    global _beginning, _elapsed
+    _beginning, _elapsed = round(now * _BILLION), 0
+
+
+def seconds() -> float:
+    """Seconds since the run's beginning; no reading by the run's code."""
+    return _elapsed / _BILLION
+
+
+def advance(span: float) -> None:
+    """Move it by so many seconds."""
+    global _elapsed
+    _elapsed += max(0, math.ceil(span * _BILLION))
+
+
+def reach(instant: float) -> None:
+    """Move it to an instant, in seconds since the run's beginning; never back."""
+    global _elapsed
+    _elapsed = max(_elapsed, round(instant * _BILLION))
+
+
+def _monotonic_ns() -> int:
+    global _elapsed
+    _elapsed += _READING
+    return _elapsed
+
+
+def _monotonic() -> float:
+    return _monotonic_ns() / _BILLION
+
+
+def _time_ns() -> int:
+    return _beginning + _monotonic_ns()
 
 
 def _time() -> float:
     """Seconds since the epoch on the run's clock."""
-    return _monotonic() + _offset
+    return _time_ns() / _BILLION
 
 
-def _time_ns() -> int:
-    return int(_time() * 1e9)
+_real_sleep = time.sleep
+
+
+def _sleep(span: Any, /) -> None:
+    _real_sleep(min(span, 0) if hurries() else span)
+    advance(span)
+
+
+def _reading_of(real: Callable[[int], Any], wall: Callable[[], Any], steady: Callable[[], Any]) -> Callable[[int], Any]:
+    """A function that reads a clock by number: the run's, or one of the machine's own."""
+    clocks = {time.CLOCK_REALTIME: wall, time.CLOCK_MONOTONIC: steady}
+
+    def function(number: int, /) -> Any:
+        return clocks[number]() if number in clocks else real(number)
+
+    function.__name__ = real.__name__
+    return function
 
 
 def _defaulting(real: Callable[..., Any], place: int) -> Callable[..., Any]:
@@ -94,6 +154,9 @@ _REAL: dict[type, type] = {_Date: _RealDate, _Datetime: _RealDatetime}
 def install() -> None:
     """Put the run's clock in place of the machine's in `time` and `datetime`; before other modules import them."""
     time.time, time.time_ns = _time, _time_ns
+    time.monotonic, time.monotonic_ns, time.sleep = _monotonic, _monotonic_ns, _sleep
+    time.clock_gettime = _reading_of(time.clock_gettime, _time, _monotonic)
+    time.clock_gettime_ns = _reading_of(time.clock_gettime_ns, _time_ns, _monotonic_ns)
     for name, place in (("localtime", 0), ("gmtime", 0), ("ctime", 0), ("asctime", 0), ("strftime", 1)):
         setattr(time, name, _defaulting(getattr(time, name), place))
     for ours, name in ((_Date, "date"), (_Datetime, "datetime")):

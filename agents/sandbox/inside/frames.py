@@ -8,11 +8,12 @@ START = struct.Struct("!dQ")
 USAGE = struct.Struct("!iddq")
 """What the zygote says of an ended run: wait status, user seconds, system seconds, peak resident KiB."""
 
-READY, CALL, RESULT, ERROR, JOB, REPLY = 1, 2, 3, 4, 5, 6
+READY, CALL, RESULT, ERROR, JOB, REPLY, IDLE, TICK = 1, 2, 3, 4, 5, 6, 7, 8
 
 CALL_BYTES = 1 << 20
 """The longest call, of name and arguments."""
 ERROR_BYTES = 64 << 10
+IDLE_BYTES = 200
 
 
 def frame(kind: int, body: bytes) -> bytes:

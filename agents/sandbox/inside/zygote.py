@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import NoReturn
 
-from . import child, clock, confine, frames, kernel, landlock, seccomp
+from . import chance, child, clock, confine, frames, idling, kernel, landlock, seccomp
 
 _FAILED, _STARTED = b"failed: ", b"ready: "
 
@@ -62,6 +62,8 @@ def _warm_up() -> None:
             importlib.import_module(name)
         except ImportError:
             continue
+    chance.install()
+    idling.install()
     try:  # pthread's exit loads it late, when no file can be opened any more
         ctypes.CDLL("libgcc_s.so.1")
     except OSError:

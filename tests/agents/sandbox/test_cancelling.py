@@ -36,6 +36,30 @@ def test_cancelling_ends_a_run_that_awaits_the_host(runtime: str) -> None:
     assert outcome.error.code == "cancelled"
 
 
+def test_cancelling_ends_a_run_whose_sync_code_waits_for_the_host(runtime: str) -> None:
+    going, cancelled = threading.Event(), threading.Event()
+    job = Job("def handler(event):\n    return call_llm('x')", None)
+
+    def host(call: sandbox.HostCall) -> None:
+        cancelled.set()
+        going.wait(10)
+
+    outcome = sandbox.run(job, runtime=runtime, host=host, cancelled=cancelled)  # type: ignore[arg-type]
+    assert not going.is_set()
+    going.set()
+    assert outcome.error is not None
+    assert outcome.error.code == "cancelled"
+
+
+def test_the_wall_limit_strikes_while_sync_code_waits_for_the_host(runtime: str) -> None:
+    going = threading.Event()
+    job = Job("def handler(event):\n    return call_llm('x')", None, sandbox.Limits(wall_seconds=0.3))
+    outcome = sandbox.run(job, runtime=runtime, host=lambda call: going.wait(10))  # type: ignore[arg-type]
+    going.set()
+    assert outcome.error is not None
+    assert outcome.error.code == "time_limit"
+
+
 def test_the_child_of_a_cancelled_run_is_gone(cpython: None) -> None:
     from agents.sandbox.engines import engines
 

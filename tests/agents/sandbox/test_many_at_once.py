@@ -1,7 +1,10 @@
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from agents import sandbox
-from agents.sandbox import HostCall, Job, Pool
+from agents.sandbox import LATER, HostCall, Job, NoSlot, Pool
 from tests.agents.sandbox.support import run
 
 CODE = """
@@ -37,6 +40,33 @@ def test_runs_beyond_the_pools_size_wait(cpython: None) -> None:
         outcomes = list(threads.map(lambda _: pool.run(job, runtime="cpython", host=host), range(12)))
     assert [outcome.output for outcome in outcomes] == [1] * 12
     assert max(most) <= 2
+
+
+def test_a_caller_need_not_wait_for_a_place(cpython: None) -> None:
+    pool = Pool(children=1)
+    begun, going = threading.Event(), threading.Event()
+    job = Job("def handler(event):\n    return call_llm('x')", None)
+
+    def host(call: HostCall) -> int:
+        begun.set()
+        going.wait(10)
+        return call.id
+
+    with ThreadPoolExecutor(1) as threads:
+        first = threads.submit(pool.run, job, runtime="cpython", host=host, wait_for_slot=False)
+        begun.wait(10)
+        with pytest.raises(NoSlot):
+            pool.run(job, runtime="cpython", host=host, wait_for_slot=False)
+        going.set()
+        assert first.result().output == 1
+    assert pool.run(job, runtime="cpython", host=host, wait_for_slot=False).output == 1
+
+
+def test_a_suspended_run_gives_its_place_back(cpython: None) -> None:
+    pool = Pool(children=1)
+    job = Job("def handler(event):\n    return call_llm('x')", None)
+    for _run in range(3):
+        assert pool.run(job, runtime="cpython", host=lambda call: LATER, wait_for_slot=False).suspended
 
 
 def test_a_waiting_run_can_be_cancelled(cpython: None) -> None:

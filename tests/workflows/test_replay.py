@@ -1,0 +1,145 @@
+"""A code agent that was killed half-way runs again: what it has done is answered from the ledger, in the same order."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from agents import tools
+from billing.models import User
+from gofannon.lib.clock import DatabaseNow
+from tests.factories.effects import TOOLS, KeyedTool, Killed, PureTool, UnsafeTool
+from tests.factories.runs import deploy
+from tickets import actions
+from workflows import approvals, execution, heartbeat, leases
+from workflows.models import Approval, Effect, Event, Lease, Run
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+SYNC = """
+import random, time
+def handler(event):
+    log("begin", at=time.time(), chance=random.random())
+    first = tools.test.pure(a=time.time())
+    log("between", first=first)
+    second = tools.test.{last}(a=random.random(), b=first)
+    return [first, second, time.time() > 0]
+"""
+ASYNC = """
+import asyncio
+async def one(n):
+    answer = await tools.test.pure(n=n)
+    return [answer, await tools.test.keyed(n=n, after=answer)]
+async def handler(event):
+    return await asyncio.gather(*[one(n) for n in range(4)])
+"""
+
+
+@pytest.fixture(autouse=True)
+def tools_for_tests(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for name, tool in TOOLS.items():
+        monkeypatch.setitem(tools.TOOLS, name, f"{tool.__module__}.{tool.__qualname__}")
+    yield
+    for tool in TOOLS.values():
+        tool.calls.clear()
+        tool.plan.clear()
+
+
+@pytest.fixture(params=["cpython", "monty"])
+def runtime(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def submit(owner: User, code: str, runtime: str) -> Run:
+    deploy(owner, code, runtime=runtime, tools={"test": ["pure", "keyed", "unsafe"]})
+    target = actions.find_target(actor=owner, name="echo")
+    return actions.submit_ticket(actor=owner, target=target, input={}).run
+
+
+def advance(run: Run) -> Any:
+    """Works on the run as whoever claims it next would."""
+    before = Run.objects.get(pk=run.pk).attempt
+    while Run.objects.get(pk=run.pk).attempt == before:
+        # A late beat of the attempt before may have prolonged the lease once more.
+        Lease.objects.filter(run=run).update(due_at=DatabaseNow(-1))
+        execution.advance(run.pk)
+    return Run.objects.get(pk=run.pk)
+
+
+def killed(run: Run) -> None:
+    with pytest.raises(Killed):
+        advance(run)
+
+
+def test_finished_calls_and_logs_are_not_repeated(owner: User, runtime: str) -> None:
+    run = submit(owner, SYNC.format(last="keyed"), runtime)
+    KeyedTool.plan += ["killed after", "killed after"]
+    killed(run)
+    killed(run)
+    done = advance(run)
+    assert (done.status, done.output) == ("completed", [{"n": 1}, {"n": 3}, True])
+    assert (len(PureTool.calls), len({call.key for call in KeyedTool.calls})) == (1, 1)
+    assert KeyedTool.calls[0].arguments == KeyedTool.calls[2].arguments
+    assert list(Event.objects.filter(type="log").values_list("data__message", flat=True)) == ["begin", "between"]
+
+
+def test_async_calls_are_answered_in_their_recorded_order(owner: User, runtime: str) -> None:
+    run = submit(owner, ASYNC, runtime)
+    KeyedTool.plan += ["", "", "killed after"]
+    killed(run)
+    done = advance(run)
+    answers = {call.key: call.arguments for call in KeyedTool.calls}
+    assert done.status == "completed", done.error
+    assert len(PureTool.calls) >= 4
+    # Each second call was made with the answer to its own first one, in whichever attempt.
+    recorded = {effect.arguments["n"]: effect.result for effect in Effect.objects.filter(name="test.pure")}
+    assert {arguments["n"]: arguments["after"] for arguments in answers.values()} == recorded
+    assert [pair[0] for pair in done.output] == [recorded[n] for n in range(4)]
+
+
+def test_an_unsafe_call_waits_and_the_place_in_the_sandbox_is_free(owner: User, runtime: str) -> None:
+    run = submit(owner, SYNC.format(last="unsafe"), runtime)
+    UnsafeTool.plan.append("killed after")
+    killed(run)
+    assert advance(run).blocker == "approval"
+    assert heartbeat.held() == 0
+    approvals.decide_approval(actor=owner, approval=Approval.objects.get(), decision="accept", result="seen")
+    assert leases.due(5) == [run.pk]
+    done = advance(run)
+    assert (done.status, done.output[:2], len(UnsafeTool.calls)) == ("completed", [{"n": 1}, "seen"], 1)
+
+
+def test_code_that_changes_its_mind_ends_clearly(owner: User, runtime: str) -> None:
+    run = submit(owner, SYNC.format(last="keyed"), runtime)
+    KeyedTool.plan.append("killed after")
+    killed(run)
+    Effect.objects.filter(name="test.pure").update(arguments={"a": "something else"})
+    done = advance(run)
+    assert (done.status, done.error["code"]) == ("failed", "non_determinism")
+    assert "call 2 of test.pure has other arguments" in done.error["message"]
+
+
+def test_a_draining_worker_hands_a_run_on_at_its_next_call(
+    owner: User, runtime: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = submit(owner, SYNC.format(last="keyed"), runtime)
+    monkeypatch.setattr(heartbeat, "_leaving", True)
+    handed_on = advance(run)
+    assert (handed_on.status, handed_on.blocker, PureTool.calls) == ("waiting", "", [])
+    assert leases.due(5) == [run.pk]
+    monkeypatch.setattr(heartbeat, "_leaving", False)
+    assert advance(run).status == "completed"
+
+
+def test_a_call_that_does_not_exist_is_an_error_of_the_code(owner: User) -> None:
+    done = advance(submit(owner, "def handler(event):\n    call_llm('hi')\n", "monty"))
+    assert done.error["message"] == "RuntimeError: not_available: call_llm is not available on this platform yet"
+
+
+def test_wrong_arguments_are_told_with_their_path(owner: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    schema: dict[str, Any] = {"type": "object", "properties": {"a": {"type": "string"}}}
+    monkeypatch.setattr(PureTool, "input_schema", schema)
+    code = "def handler(event):\n    tools.test.pure(a=1)\n"
+    done = advance(submit(owner, code, "monty"))
+    assert "invalid_arguments: test.pure.a:" in done.error["message"]
+    assert PureTool.calls == []
