@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint bench clean
+.PHONY: help setup run test lint bench chaos clean
 
 BIN := .venv/bin
 PYTHON := $(BIN)/python
@@ -37,6 +37,9 @@ fresh = $(PYTHON) -c 'import base64, secrets; print($(1))'
 
 bench: setup  ## the figures of bench/RESULTS.md, measured here (ROWS="start ticket" chooses)
 	$(PYTHON) -m bench $(ROWS)
+
+chaos: setup  ## processes are killed under load, nothing may be lost (CHAOS_SEED=, CHAOS_SECONDS=, CHAOS_KILLS=)
+	$(PYTHON) -m tests.chaos
 
 clean:  ## remove the environment and all caches; var/ stays
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from django.conf import settings
-from django.db import DatabaseError, DataError, IntegrityError, InterfaceError, OperationalError, connection
+from django.db import DatabaseError, DataError, InterfaceError, InternalError, OperationalError, connection
 
 from workflows import heartbeat, leases, transitions
 from workflows.leases import LeaseLost
@@ -15,6 +15,8 @@ from workflows.runners import Completed, Control, Failed, Later, Result, runner_
 
 log = logging.getLogger(__name__)
 
+# What a database says, or its driver, that was restarted, cut off, locked, or tired of an idle transaction.
+AWAY = (OperationalError, InterfaceError, InternalError)
 FIRST_BACKOFF_SECONDS = 1.0
 MAX_BACKOFF_SECONDS = 60.0
 FIRST_RETRY_SECONDS = 0.05
@@ -25,9 +27,9 @@ CANDIDATES = 4
 def advance(run_id: str) -> None:
     """Claims the run whose turn it is, be it the one that was rung for or another, and works on it as far as it goes.
 
-    Does nothing where no run is due.
+    Does nothing where no run is due, and in a process that ends.
     """
-    for candidate in leases.due(CANDIDATES):
+    for candidate in [] if heartbeat.is_leaving() else leases.due(CANDIDATES):
         run = transitions.claim_run(candidate)
         if run is not None:
             return execute(run)
@@ -61,9 +63,7 @@ def persist(control: Control, write: Callable[[], None]) -> None:
     while True:
         try:
             return write()
-        except (DataError, IntegrityError):
-            raise
-        except (OperationalError, InterfaceError) as error:
+        except AWAY as error:
             if connection.in_atomic_block:
                 raise
             connection.close()
@@ -86,10 +86,14 @@ def _attempt(control: Control) -> Result:
         return runner_of(run.kind).run(control)
     except LeaseLost:
         raise
-    except (OperationalError, InterfaceError):
+    except AWAY:
         connection.close()
         raise
     except Exception as error:
+        if control.draining.is_set():
+            # An interpreter that ends starts no threads any more: nobody's fault.
+            log.warning("run %s: handed on, because of %r", run.pk, error)
+            return Later(0, detail="handed on by a worker that ends")
         log.exception("run %s: a fault of ours in attempt %s", run.pk, run.attempt)
         message = str(error) if settings.DEBUG else "a fault of ours; the worker's log names the run"
         return Failed("internal_error", message, permanent=False)

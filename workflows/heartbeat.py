@@ -110,7 +110,10 @@ def beat() -> None:
     mine = _mine()
     if mine:
         now = leases.clock()
-        kept = leases.renew(list(mine))
+        # Called runs first and one by one: whoever ends one locks its lease and then that of its caller.
+        called = [run_id for run_id, control in mine.items() if control.run.parent_id]
+        kept = {run_id for one in called for run_id in leases.renew([one])}
+        kept |= leases.renew([run_id for run_id in mine if run_id not in called])
         for run_id, control in mine.items():
             if run_id in kept:
                 control.renewed = now
@@ -152,6 +155,10 @@ def leave() -> None:
     _leaving = True
     for control in _mine().values():
         control.draining.set()
+
+
+def is_leaving() -> bool:
+    return _leaving
 
 
 def wait_for_runs(seconds: float) -> None:

@@ -44,7 +44,7 @@ class Sweeper:
         """Claims due runs as far as there are places; how many."""
         claimed = 0
         for run_id in leases.due(self.places):
-            if not self.free.acquire(blocking=False):
+            if self.stopping.is_set() or not self.free.acquire(blocking=False):
                 break
             if self._take(run_id):
                 claimed += 1

@@ -62,6 +62,8 @@ class ToolCalls:
         except ApiError as error:
             return self.refuse(call, "invalid_arguments", f"{error.path}: {error.message}", settle)
         needs_approval = tool.name in settings.APPROVAL_TOOLS
+        # Who was frozen may find the run unclaimed still, and could store a call that it then does not dare to make.
+        self.control.be_sure()
         effect = self.ledger.begin(call, Effect.Class(tool.effect_class), dispatch=not needs_approval)
         if needs_approval:
             approvals.ask(self.control, effect, Approval.Reason.REQUIRED)
@@ -109,6 +111,7 @@ class ToolCalls:
     def _again(self, effect: Effect, tool: Tool, settle: Settle) -> Effect:
         if self.control.draining.is_set():
             raise Wait(Blocker.NONE)
+        self.control.be_sure()
         self.ledger.dispatch(effect)
         return self._dispatch(effect, tool, settle)
 

@@ -78,11 +78,19 @@ def interpreter() -> str:
     raise ZygoteFailed("no Python interpreter to run code in was found")
 
 
+def _blocking_pair(kind: socket.SocketKind = socket.SOCK_STREAM) -> tuple[socket.socket, socket.socket]:
+    """Two ends that block, whatever this process gives new sockets by default: a Celery worker that ends changes it."""
+    pair = socket.socketpair(socket.AF_UNIX, kind)
+    for end in pair:
+        end.settimeout(None)
+    return pair
+
+
 class Zygote:
     """A running confined interpreter; `started` tells what confinement it reported."""
 
     def __init__(self, spawner: Spawner, executable: str | None = None) -> None:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours, theirs = _blocking_pair(socket.SOCK_SEQPACKET)
         self._control = ours
         self._sending = threading.Lock()
         command = [executable or interpreter(), "-s", "-P", "-S", "-B", "-X", "utf8", "-c", _BOOTSTRAP]
@@ -121,8 +129,8 @@ class Zygote:
 
     def start(self, limits: Limits) -> Ends:
         """Have a run forked; its lines. Raises OSError if the zygote is gone."""
-        ours, theirs = socket.socketpair()
-        report, their_report = socket.socketpair()
+        ours, theirs = _blocking_pair()
+        report, their_report = _blocking_pair()
         output, their_output = os.pipe()
         ends = Ends(ours, output, report)
         try:

@@ -127,13 +127,15 @@ def database(url: str) -> dict[str, Any]:
     else:
         # Both below the lease of 8 s, so that a frozen process holds nobody.
         options["options"] = "-c lock_timeout=5s -c idle_in_transaction_session_timeout=6s -c timezone=UTC"
-        config["CONN_HEALTH_CHECKS"] = True
         if ROLE in ("web", "worker"):
             # Their threads wait for much longer than they ask: a connection is held for the asking only.
-            options["pool"] = {"min_size": 1, "max_size": env.integer("DATABASE_POOL", 24, low=2, high=500)}
+            config["ENGINE"] = "gofannon.lib.postgresql"
             config["CONN_MAX_AGE"] = 0
+            most = env.integer("DATABASE_POOL", 24, low=2, high=500)
+            options["pool"] = {"min_size": 1, "max_size": most, "timeout": 5, "reconnect_timeout": 3}
         else:
             config["CONN_MAX_AGE"] = 300
+            config["CONN_HEALTH_CHECKS"] = True
     return config
 
 

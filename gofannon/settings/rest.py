@@ -41,6 +41,7 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX_TRIM": False,
     "ENUM_NAME_OVERRIDES": {
         "TicketStatusEnum": "tickets.models.TicketStatus",
+        "DeliveryStatusEnum": "workflows.models.delivery.Delivery.Status",
         "RunStatusEnum": "workflows.models.run.Status",
         "ApprovalDecisionEnum": "workflows.models.approval.Decision",
     },

@@ -1,5 +1,6 @@
 """`python -m tests.chaos`: holds one trial and prints its table; exit code 1 where anything went wrong."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -50,7 +51,7 @@ def _hold(options: Options, var: Path, url: str) -> int:
         raise
     sys.stdout.write(table.drawn(options, verdict))
     if options.report is not None:
-        options.report.write_text(json.dumps({"faults": verdict.faults, "figures": verdict.figures}), encoding="utf-8")
+        options.report.write_text(json.dumps(dataclasses.asdict(verdict)), encoding="utf-8")
     if verdict.count:
         sys.stdout.write(f"the logs are in {evidence.keep(var)}\n")
     return 1 if verdict.count else 0

@@ -55,7 +55,8 @@ class Log:
 class Blows:
     def __init__(self, seed: int, members: Members, watch: Watch, url: str, *, postgres: bool) -> None:
         self.log = Log()
-        self._rng = random.Random(seed)
+        # Apart, so that the order of the blows does not depend on when they fall.
+        self._kinds, self._rng = random.Random(seed), random.Random(seed + 1)
         self._members, self._watch, self._url, self._postgres = members, watch, url, postgres
         self._last_thaw = 0.0
 
@@ -103,7 +104,7 @@ class Blows:
             "connections cut": self._postgres,
         }
         able |= dict.fromkeys(("valkey flushed", "valkey frozen"), able["valkey killed"])
-        kind = self._rng.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
+        kind = self._kinds.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
         if not able[kind]:
             return
         what, _, how = kind.partition(" ")

@@ -1,8 +1,9 @@
 """What a trial is told, by its environment.
 
 CHAOS_SEED: of the load and of the blows; a random one is printed. CHAOS_SECONDS: how long blows fall (60).
-CHAOS_KILLS: if given, they fall until there were so many. CHAOS_WORKERS: Celery workers beside the one web process (2).
-CHAOS_DATABASE: postgres or sqlite. CHAOS_REPORT: a file that gets the verdict as JSON.
+CHAOS_KILLS: if given, they fall until there were so many, a worker's and the web process's death among them.
+CHAOS_WORKERS: Celery workers beside the one web process (2). CHAOS_DATABASE: postgres or sqlite.
+CHAOS_REPORT: a file that gets the verdict as JSON.
 """
 
 import os

@@ -17,10 +17,11 @@ from workflows.why import explain_run
 
 @dataclass(slots=True)
 class Verdict:
-    """`faults` are sentences by kind; `figures` what was counted besides."""
+    """`faults` are sentences by kind; `blows` their number by kind; `figures` what was counted besides."""
 
     faults: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     figures: dict[str, Any] = field(default_factory=dict)
+    blows: dict[str, int] = field(default_factory=dict)
 
     @property
     def count(self) -> int:
@@ -167,6 +168,7 @@ class Judge:
         figures["calls asked for"] = ", ".join(f"{calls[op]} {op}" for op in (*CALLS, "agent"))
         again = Counter({op: sum(len(f) - 1 for (of, *_), f in self.arrivals.items() if of == op) for op in CALLS})
         figures["arrivals"] = f"{sum(map(len, self.arrivals.values()))}, again: {dict(again)}"
+        self.verdict.blows = dict(self.log.blows)
         figures["blows"] = self.log.blows.total()
         figures["blows by kind"] = ", ".join(f"{n} {kind}" for kind, n in sorted(self.log.blows.items()))
         figures["recovery s"] = self._recovery()

@@ -108,4 +108,4 @@ def test_open_streams_do_not_hold_up_the_end_of_the_process(web: Web, owner: Use
     output = web.log.read_text()
     assert "Application shutdown complete" in output
     assert "timeout graceful shutdown exceeded" not in output
-    assert "Traceback" not in output
+    assert "Exception in ASGI application" not in output

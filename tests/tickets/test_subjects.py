@@ -3,7 +3,6 @@
 from typing import Any
 
 import pytest
-from rest_framework.response import Response
 from rest_framework.test import APIClient
 
 from billing.models import User
@@ -21,12 +20,11 @@ def echo(owner: User) -> None:
     deploy(owner, runtime="monty", visibility="public")
 
 
-def submit(client: APIClient, **body: Any) -> Response:
-    response: Response = client.post("/api/tickets", {"agent_id": "echo", "input": 1, **body})
-    return response
+def submit(client: APIClient, **body: Any) -> Any:
+    return client.post("/api/tickets", {"agent_id": "echo", "input": 1, **body})
 
 
-def run_of(response: Response) -> Run:
+def run_of(response: Any) -> Run:
     assert response.status_code == 201, response.json()
     return Run.objects.get(pk=response.json()["run_id"])
 
@@ -56,7 +54,8 @@ def test_people_do_not_meet_on_a_name(api: APIClient, stranger: User, as_: Any) 
     mine = run_of(submit(api, subject="s"))
     yours = run_of(submit(as_(stranger), subject="s", if_running="reject"))
     theirs = run_of(submit(as_(stranger), subject="s", if_running="interrupt"))
-    mine.refresh_from_db(), yours.refresh_from_db()
+    mine.refresh_from_db()
+    yours.refresh_from_db()
     assert (mine.status, yours.status) == (Status.PENDING, Status.CANCELLED)
     assert leases.due(10) == [mine.pk, theirs.pk]
 

@@ -1,6 +1,5 @@
 """Cancelling: whoever waits ends at once, whoever is worked on when its holder hears of it; so do the called runs."""
 
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,9 @@ from billing.models import User
 from tests import services
 from tests.conftest import database_url, ended
 from tests.factories.runs import deploy
-from tests.workflows.spine import KIND, Stage, claimed, code_of, crew, in_threads, new_run, staged, stored, until
+from tests.workflows.spine import Stage, claimed, code_of, crew, in_threads, new_run, staged, stored, until
 from workflows import execution, heartbeat, leases, transitions
-from workflows.models import Blocker, Checkpoint, Effect, Event, Lease, Run, Status
+from workflows.models import Blocker, Checkpoint, Effect, Event, Lease, Run, Status, Worker
 from workflows.runners import RUNNERS, Completed, Control, Failed, Result
 
 FOR_EVER = "def handler(event):\n    n = 0\n    while True:\n        n = n + 1\n"
@@ -219,6 +218,8 @@ def test_code_that_a_worker_runs_is_cancelled_and_its_process_is_gone(
     deploy(owner, FOR_EVER, runtime=runtime, limits={"wall_seconds": 300, "cpu_seconds": 300})
     var = Path(django_settings.VAR_DIR)
     with services.valkey(var), services.worker(var, database_url()) as worker:
+        # Its self-test computes too.
+        until(Worker.objects.exclude(sandbox={}).exists, seconds=300)
         made = api.post("/api/tickets", {"agent_id": "echo"}).json()
         until(lambda: spinning(worker.pid), seconds=120)
         child = spinning(worker.pid)

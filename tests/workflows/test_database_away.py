@@ -77,7 +77,7 @@ def terminate(which: str, *params: Any) -> int:
     """Ends the connections of this database that `which` names; how many."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity "  # noqa: S608 - the tests' own words
+            "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity "
             f"WHERE datname = current_database() AND pid <> pg_backend_pid() AND {which}",
             params,
         )

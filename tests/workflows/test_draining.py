@@ -104,7 +104,8 @@ class TestSweeper:
 def a_worker() -> Iterator[subprocess.Popen[bytes]]:
     var = Path(django_settings.VAR_DIR)
     with services.valkey(var), services.worker(var, database_url()) as worker:
-        until(lambda: Worker.objects.exists(), seconds=120)
+        # Until it has proved its sandbox it has no processor to spare for runs.
+        until(Worker.objects.exclude(sandbox={}).exists, seconds=300)
         yield worker
 
 

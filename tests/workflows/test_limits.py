@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from django.db import connection
-from rest_framework.response import Response
 from rest_framework.test import APIClient
 
 from billing.models import User
@@ -196,11 +195,8 @@ class TestSyncRuns:
         assert [ask(owner, "wait=60").status_code for _ in range(2)] == [200, 200]
 
 
-def ask(user: User, prefer: str) -> Response:
+def ask(user: User, prefer: str) -> Any:
     try:
-        response: Response = client_of(user).post(
-            "/api/agents/echo/run", {"input": {"n": 7}}, headers={"Prefer": prefer}
-        )
-        return response
+        return client_of(user).post("/api/agents/echo/run", {"input": {"n": 7}}, headers={"Prefer": prefer})
     finally:
         connection.close()

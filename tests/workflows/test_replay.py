@@ -11,7 +11,7 @@ from gofannon.lib.clock import DatabaseNow
 from tests.factories.effects import TOOLS, KeyedTool, Killed, PureTool, UnsafeTool
 from tests.factories.runs import deploy
 from tickets import actions
-from workflows import approvals, execution, heartbeat, leases
+from workflows import approvals, execution, heartbeat, leases, transitions
 from workflows.models import Approval, Effect, Event, Lease, Run
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -124,7 +124,10 @@ def test_a_draining_worker_hands_a_run_on_at_its_next_call(
 ) -> None:
     run = submit(owner, SYNC.format(last="keyed"), runtime)
     monkeypatch.setattr(heartbeat, "_leaving", True)
-    handed_on = advance(run)
+    held = transitions.claim_run(run.pk)
+    assert held is not None
+    execution.execute(held)
+    handed_on = Run.objects.get(pk=run.pk)
     assert (handed_on.status, handed_on.blocker, PureTool.calls) == ("waiting", "", [])
     assert leases.due(5) == [run.pk]
     monkeypatch.setattr(heartbeat, "_leaving", False)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from billing.models import User
 from gofannon.lib import ids
 from tests.workflows.spine import KIND, Stage, claimed, crew, new_run, overdue, staged, stored, until
 from workflows import execution, leases, transitions
-from workflows.models import Blocker, Lease, Run, Status
+from workflows.models import Blocker, Lease, Run
 
 
 @pytest.fixture
@@ -54,7 +55,7 @@ class TestOrder:
         assert leases.due(10) == mine
         turns = list(Lease.objects.order_by("turn_at").values_list("turn_at", flat=True))
         step = timedelta(seconds=leases.TURN_SECONDS)
-        assert [after - before for before, after in zip(turns, turns[1:], strict=False)] == [step] * 4
+        assert [after - before for before, after in pairwise(turns)] == [step] * 4
 
     def test_users_with_backlogs_take_turns(self, owner: User, stranger: User, staff: User) -> None:
         people = (owner, stranger, staff)
@@ -189,7 +190,7 @@ def twenty_thousand_leases(people: tuple[User, User], due: int) -> None:
     columns = ", ".join(f'"{field.column}"' for field in Run._meta.concrete_fields if field.column != "id")
     with connection.cursor() as cursor:
         cursor.execute(
-            f"INSERT INTO workflows_run (id, {columns}) "  # noqa: S608 - the model's own columns
+            f"INSERT INTO workflows_run (id, {columns}) "
             f"SELECT 'run_' || n, {columns} FROM workflows_run, generate_series(1, 20000) n WHERE id = %s",
             [model.pk],
         )

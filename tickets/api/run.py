@@ -52,7 +52,7 @@ class RunView(APIView):
     run_actions = idempotent_actions = ("run",)
 
     def answer(self, request: Request, name: str, values: dict[str, Any]) -> Response:
-        with place_of(request.user.pk) as free:
+        with place_of(str(request.user.pk)) as free:
             return self._answer(request, name, values, wait_of(request) if free else 0.0)
 
     def _answer(self, request: Request, name: str, values: dict[str, Any], wait: float) -> Response:

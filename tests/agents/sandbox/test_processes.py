@@ -1,5 +1,6 @@
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -141,3 +142,13 @@ def test_the_pool_can_be_closed_and_used_again(runtime: str) -> None:
     sandbox.close()
     job = Job(PLUS, 1)
     assert sandbox.run(job, runtime=runtime, host=lambda call: None).output == 2  # type: ignore[arg-type]
+
+
+def test_sockets_block_whatever_the_process_gives_new_ones(cpython: None) -> None:
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(5)
+    try:
+        outcome = run("def handler(event):\n    return [log(n) for n in range(20)]")
+    finally:
+        socket.setdefaulttimeout(before)
+    assert (outcome.error, outcome.output) == (None, [None] * 20)

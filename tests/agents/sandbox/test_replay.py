@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from agents.sandbox import HostCall, HostCallError, Place
-from tests.agents.sandbox.ledger import DEATHS, Death, Ledger, LedgerHost, attempt, attempt_until_death
+from agents.sandbox import HostCall, HostCallError, Limits, Place
+from tests.agents.sandbox.ledger import DEATHS, Death, Ledger, LedgerHost, Row, attempt, attempt_until_death
 from tests.agents.sandbox.support import run
 
 SYNC = """
@@ -218,6 +218,29 @@ async def run(event):
     host(HostCall(2, "call_llm", {"prompt": "b"}, 1, lambda: Place(3, 14401.0)))  # input 2 was the tick
     outcome = attempt(code, runtime, LedgerHost(ledger, lambda call: "live"))
     assert (outcome.output, outcome.error, outcome.steps) == ([1, 2, 14401], None, 3)
+
+
+def test_a_replayed_tick_is_not_waited_for(runtime: str) -> None:
+    """An earlier attempt got past a timer of an hour, as a call made after it tells; no answer was given."""
+    code = """
+import asyncio
+async def later():
+    await asyncio.sleep(3600)
+    return await call_llm("b")
+async def run(event):
+    return await asyncio.gather(call_llm("a"), later())
+"""
+    ledger = Ledger({1: Row("call_llm", {"prompt": "a"}, 0), 2: Row("call_llm", {"prompt": "b"}, 1)})
+    second_made = threading.Event()
+
+    def answer(call: HostCall) -> Any:
+        if call.id == 2:
+            second_made.set()
+        return second_made.wait(20) and call.id
+
+    outcome = attempt(code, runtime, LedgerHost(ledger, answer), limits=Limits(wall_seconds=15.0))
+    second_made.set()
+    assert (outcome.output, outcome.error, outcome.steps) == ([1, 2], None, 3)
 
 
 def test_hosts_without_a_ledger_need_not_settle(runtime: str) -> None:
