@@ -22,7 +22,8 @@ ROOT = Path(__file__).resolve().parent.parent
 class Platform:
     """`with Platform() as platform:` starts `make run`'s process and waits until it is ready."""
 
-    def __init__(self, var: Path | None = None) -> None:
+    def __init__(self, var: Path | None = None, **environment: str) -> None:
+        self.environment = environment
         self._own = var is None
         self.var = var or Path(tempfile.mkdtemp(prefix="gofannon-bench-"))
         with socket.socket() as probe:
@@ -35,7 +36,13 @@ class Platform:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "gofannon.supervisor"],
             cwd=ROOT,
-            env={**os.environ, "GOFANNON_VAR": str(self.var), "PORT": str(self.port), "HOST": "127.0.0.1"},
+            env={
+                **os.environ,
+                "GOFANNON_VAR": str(self.var),
+                "PORT": str(self.port),
+                "HOST": "127.0.0.1",
+                **self.environment,
+            },
             stdout=subprocess.DEVNULL,
         )
         self.client = Client(self.port)
@@ -109,8 +116,8 @@ class Client:
             raise RuntimeError(f"{method} {path}: {answer.status} {text[:500]!r}")
         return json.loads(text) if text else None
 
-    def deploy(self, name: str, code: str, runtime: str) -> str:
+    def deploy(self, name: str, code: str, runtime: str, **fields: Any) -> str:
         """Create a code agent and deploy it under `name`, which is returned."""
-        agent = self.call("POST", "/api/agents", {"name": name, "code": code, "runtime": runtime})
+        agent = self.call("POST", "/api/agents", {"name": name, "code": code, "runtime": runtime, **fields})
         self.call("POST", f"/api/agents/{agent['_id']}/deploy", {"name": name})
         return name

@@ -5,4 +5,8 @@ ROWS = {
     "idle_memory": "bench.rows.idle_memory:measure",
     "sync_run": "bench.rows.sync_run:measure",
     "ticket": "bench.rows.ticket:measure",
+    "recovery": "bench.rows.recovery:measure",
+    "streams": "bench.rows.streams:measure",
+    "waiting": "bench.rows.waiting:measure",
+    "append": "bench.rows.append:measure",
 }

@@ -52,7 +52,7 @@ def _hold(options: Options, var: Path, url: str) -> int:
     sys.stdout.write(table.drawn(options, verdict))
     if options.report is not None:
         options.report.write_text(json.dumps(dataclasses.asdict(verdict)), encoding="utf-8")
-    if verdict.count:
+    if verdict.count or options.keep:
         sys.stdout.write(f"the logs are in {evidence.keep(var)}\n")
     return 1 if verdict.count else 0
 

@@ -3,7 +3,7 @@
 CHAOS_SEED: of the load and of the blows; a random one is printed. CHAOS_SECONDS: how long blows fall (60).
 CHAOS_KILLS: if given, they fall until there were so many, a worker's and the web process's death among them.
 CHAOS_WORKERS: Celery workers beside the one web process (2). CHAOS_DATABASE: postgres or sqlite.
-CHAOS_REPORT: a file that gets the verdict as JSON.
+CHAOS_REPORT: a file that gets the verdict as JSON. CHAOS_KEEP: true keeps logs and rows of a trial without faults too.
 """
 
 import os
@@ -24,6 +24,7 @@ class Options:
     workers: int
     database: str
     report: Path | None
+    keep: bool
 
     @classmethod
     def from_environment(cls) -> "Options":
@@ -37,4 +38,5 @@ class Options:
             workers=env.integer("CHAOS_WORKERS", 2, low=1, high=16),
             database=env.choice("CHAOS_DATABASE", "postgres", ("postgres", "sqlite")),
             report=Path(report) if report else None,
+            keep=env.boolean("CHAOS_KEEP", default=False),
         )

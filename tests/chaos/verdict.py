@@ -1,5 +1,6 @@
 """What a trial found: every count of faults must be 0."""
 
+import logging
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,8 @@ from tickets.models import Ticket
 from workflows import check
 from workflows.models import Approval, Event, Run, Status
 from workflows.why import explain_run
+
+log = logging.getLogger("chaos")
 
 
 @dataclass(slots=True)
@@ -186,6 +189,7 @@ class Judge:
             later = [start for number, start in starts[run_id] if number > attempt]
             if later:
                 waits.append(min(later) - at)
+                log.info("%s, hit at %.1f in attempt %s: %.1f s", run_id, at, attempt, waits[-1])
         if not waits:
             return "none"
         waits.sort()

@@ -148,7 +148,7 @@ def test_sockets_block_whatever_the_process_gives_new_ones(cpython: None) -> Non
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(5)
     try:
-        outcome = run("def handler(event):\n    return [log(n) for n in range(20)]")
+        outcome = run("def handler(event):\n    return len([log(n) for n in range(20)])")
     finally:
         socket.setdefaulttimeout(before)
-    assert (outcome.error, outcome.output) == (None, [None] * 20)
+    assert (outcome.error, outcome.output) == (None, 20)
