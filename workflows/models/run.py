@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from agents.models import Snapshot
 from gofannon.lib import ids
+from workflows.models.subject import MAX_LENGTH as MAX_SUBJECT
 
 
 class Status(models.TextChoices):
@@ -96,7 +97,7 @@ class Run(models.Model):
 
     agent_id = models.CharField(max_length=ids.MAX_LENGTH, blank=True)
     deployment_id = models.CharField(max_length=ids.MAX_LENGTH, blank=True)
-    subject = models.CharField(max_length=ids.MAX_LENGTH, blank=True, help_text="what one run at a time works on")
+    subject = models.CharField(max_length=MAX_SUBJECT, blank=True, help_text="what one run at a time works on")
     webhook_url = models.URLField(max_length=2000, blank=True, help_text="who is told of its end")
     snapshot = models.ForeignKey(Snapshot, models.PROTECT, null=True, related_name="+", db_index=False)
     limits = models.JSONField(default=dict)
