@@ -89,8 +89,6 @@ def test_streams_take_no_thread_and_no_connection_each(web: Web, owner: User) ->
         for listener in [*few, *many]:
             assert [event.type for event in listener.events()] == ["log", "completed", "end"]
     until(lambda: web.files() < files, "the files of the streams to be closed")
-    if connection.vendor == "postgresql":
-        until(lambda: connections() == 0, "the connections to be given back")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -244,10 +244,10 @@ def descendants(pid: int) -> set[int]:
 
 
 def spinning(pid: int) -> set[int]:
-    """Those of its descendants that compute and have done so for half a second."""
+    """Those of its descendants that have computed for half a second, in whichever of their threads."""
     stats = {number: _stat(number) for number in descendants(pid)}
     half_a_second = 50  # in ticks
-    return {number for number, stat in stats.items() if stat and stat[0] == "R" and int(stat[11]) > half_a_second}
+    return {number for number, stat in stats.items() if stat and int(stat[11]) > half_a_second}
 
 
 def _processes() -> list[int]:

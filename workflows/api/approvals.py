@@ -56,7 +56,6 @@ class ApprovalSerializer(serializers.ModelSerializer[Approval]):
             "result",
         )
 
-
     @extend_schema_field(ObjectField(allow_null=True))
     def get_arguments(self, approval: Approval) -> Any:
         return approval.effect.arguments if getattr(approval, "decidable", False) else None

@@ -2,7 +2,6 @@
 
 from django.db import models
 
-
 # A kind, the longest id there is, and a name of somebody's own.
 MAX_LENGTH = 400
 
