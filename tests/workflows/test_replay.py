@@ -12,7 +12,7 @@ from tests.factories.effects import TOOLS, KeyedTool, Killed, PureTool, UnsafeTo
 from tests.factories.runs import deploy
 from tickets import actions
 from workflows import approvals, execution, heartbeat, leases, transitions
-from workflows.models import Approval, Effect, Event, Lease, Run
+from workflows.models import Approval, Checkpoint, Effect, Event, Lease, Run
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -146,3 +146,49 @@ def test_wrong_arguments_are_told_with_their_path(owner: User, monkeypatch: pyte
     done = advance(submit(owner, code, "monty"))
     assert "invalid_arguments: test.pure.a:" in done.error["message"]
     assert PureTool.calls == []
+
+
+def test_a_run_goes_on_in_the_runtime_it_began_in(owner: User, settings: Any) -> None:
+    settings.SANDBOX_RUNTIME = "monty"
+    run = submit(owner, SYNC.format(last="keyed"), "auto")
+    KeyedTool.plan.append("killed after")
+    killed(run)
+    settings.SANDBOX_RUNTIME = "cpython"
+    assert advance(run).status == "completed"
+    assert Event.objects.get(type="sandbox").data["runtime"] == "monty"
+
+
+class TestCheckpoints:
+    """In monty a run that waits goes on from where its interpreter stood."""
+
+    CODE = "def handler(event):\n    first = tools.test.pure(a=1)\n    return [first, tools.test.keyed(b=2)]\n"
+
+    @pytest.fixture
+    def waiting(self, owner: User, settings: Any) -> Run:
+        settings.APPROVAL_TOOLS = ["test.keyed"]
+        run = submit(owner, self.CODE, "monty")
+        assert advance(run).blocker == "approval"
+        return run
+
+    def allow(self, owner: User) -> None:
+        approvals.decide_approval(actor=owner, approval=Approval.objects.get(), decision="allow")
+
+    def test_its_code_is_not_run_again(self, owner: User, waiting: Run) -> None:
+        assert Checkpoint.objects.get().run_id == waiting.pk
+        # Run again, the code would be told that it makes another call than before.
+        Effect.objects.filter(name="test.pure").update(arguments={"a": "something else"})
+        self.allow(owner)
+        assert advance(waiting).output == [{"n": 1}, {"n": 1}]
+        assert not Checkpoint.objects.exists()
+
+    def test_without_one_it_is_replayed(self, owner: User, waiting: Run) -> None:
+        Checkpoint.objects.all().delete()
+        self.allow(owner)
+        assert advance(waiting).output == [{"n": 1}, {"n": 1}]
+        assert (len(PureTool.calls), len(KeyedTool.calls)) == (1, 1)
+
+    def test_what_was_called_after_it_is_replayed_on_top(self, owner: User, waiting: Run) -> None:
+        self.allow(owner)
+        KeyedTool.plan.append("killed after")
+        killed(waiting)
+        assert advance(waiting).output == [{"n": 1}, {"n": 2}]
