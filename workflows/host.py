@@ -5,6 +5,7 @@ the run that it called has not ended, this worker drains) is answered LATER: the
 in another attempt.
 """
 
+import json
 from typing import Any
 
 from agents import sandbox, tools
@@ -18,6 +19,7 @@ from workflows.runners import Control
 from workflows.tool_calls import Settle, ToolCalls, Wait
 from workflows.transitions import Note
 
+MAX_LINE_BYTES = 64 << 10
 MAX_LOGGED_BYTES = 4 << 20
 
 
@@ -61,7 +63,10 @@ class Host:
         return set(Event.objects.filter(run_id=run.pk, type="log").values_list("data__call", flat=True))
 
     def _log(self, call: sandbox.HostCall) -> None:
-        self.logged_bytes += len(str(call.arguments))
+        size = len(json.dumps(call.arguments, ensure_ascii=False).encode())
+        if size > MAX_LINE_BYTES:
+            raise sandbox.HostCallError("too_large", f"a log line has at most {MAX_LINE_BYTES} bytes")
+        self.logged_bytes += size
         if self.logged_bytes > MAX_LOGGED_BYTES:
             raise sandbox.HostCallError("log_limit", f"a run logs at most {MAX_LOGGED_BYTES} bytes")
         if call.id not in self.logged:

@@ -147,7 +147,7 @@ def test_output_is_checked_and_fails_the_run_with_its_path(api: APIClient, owner
 
 
 def test_code_that_logs_without_end_is_told(api: APIClient, owner: User) -> None:
-    deploy(owner, "def handler(event):\n    while True:\n        log('x' * 1_000_000)", runtime="cpython")
+    deploy(owner, "def handler(event):\n    while True:\n        log('x' * 60_000)", runtime="cpython")
     error = api.post("/api/agents/echo/run", {}).json()["error"]
     assert (error["code"], "log_limit" in error["message"]) == ("code_error", True)
 
@@ -217,3 +217,9 @@ def test_a_sync_run_asks_the_database_little(api: APIClient, owner: User, django
 def test_a_hundred_megabytes_are_too_large_too(api: APIClient, owner: User) -> None:
     deploy(owner, "def handler(event):\n    return 'x' * 100_000_000", runtime="cpython")
     assert api.post("/api/agents/echo/run", {}).json()["error"]["code"] == "output_too_large"
+
+
+def test_a_line_of_the_log_has_an_end(api: APIClient, owner: User) -> None:
+    deploy(owner, "def handler(event):\n    log('x' * 70_000)", runtime="monty")
+    error = api.post("/api/agents/echo/run", {}).json()["error"]
+    assert "too_large: a log line has at most 65536 bytes" in error["message"]
