@@ -9,7 +9,7 @@ from kombu.transport import redis
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gofannon.settings")
 
 
-class DoorbellQoS(redis.QoS):  # type: ignore[misc]
+class DoorbellQoS(redis.QoS):
     """A doorbell that is lost costs two seconds; one that is kept too dearly costs a worker."""
 
     # What was not begun is in the database.

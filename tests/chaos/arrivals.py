@@ -80,7 +80,11 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def _handle(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        length = int(self.headers.get("Content-Length", 0))
+        body = self.rfile.read(length)
+        if len(body) < length:  # its sender died before it had sent it: half a request is none
+            self.close_connection = True
+            return
         place = place_of(self.path)
         said = urlsplit(self.path).query + " " + body.decode()
         arrival = Arrival(self.headers.get("Idempotency-Key", ""), said, time.time())

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
 from billing.models import User
@@ -243,3 +244,31 @@ class TestRequiredApproval:
         run = advance(make_run(owner, "test.keyed"))
         Approval.objects.all().delete()
         assert (advance(run).blocker, Approval.objects.get().reason) == ("approval", "required")
+
+
+class TestCommitsWhoseAnswerWasLost:
+    """The connection broke after the commit and before its answer: the write is tried again, and does nothing."""
+
+    def broken_after(self, table: str, verb: str) -> Any:
+        broken: list[str] = []
+
+        def fail() -> None:
+            raise OperationalError("the server closed the connection")
+
+        def wrapper(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+            result = execute(sql, params, many, context)
+            if sql.startswith(verb) and table in sql and not broken:
+                broken.append(sql)
+                transaction.on_commit(fail)
+            return result
+
+        return connection.execute_wrapper(wrapper)
+
+    @pytest.mark.parametrize("verb", ["INSERT", "UPDATE"])
+    def test_a_call_is_made_and_told_once(self, owner: User, verb: str) -> None:
+        run = make_run(owner, "test.unsafe")
+        with self.broken_after("workflows_effect", verb):
+            done = advance(run)
+        assert (done.status, done.output, len(UnsafeTool.calls)) == ("completed", [{"n": 1}], 1)
+        types = list(Event.objects.order_by("seq").values_list("type", flat=True))
+        assert types == ["created", "started", "call", "result", "completed"]
