@@ -1,6 +1,7 @@
 """Submitting, cancelling and retrying tickets."""
 
 from typing import Any
+from urllib.parse import quote
 
 from django.db import transaction
 
@@ -62,6 +63,8 @@ def retry_ticket(*, actor: Any, ticket: Ticket) -> Ticket:
         raise Conflict("only a failed ticket is retried", code="not_failed")
     name = ticket.run.deployment_id or ticket.run.agent_id
     target = find_target(actor=actor, name=name)
+    if target.spec.agent_id != ticket.run.agent_id and target.owner_id != ticket.run.owner_id:
+        raise Conflict(f"{name} stands for somebody else's agent now", code="other_agent")
     # The result goes where the first asker wanted it only if they ask again themselves.
     webhook_url = ticket.webhook_url if ticket.run.actor_id == actor.pk else ""
     subject = ticket.run.subject.removeprefix(_subject(ticket.run.actor_id or "", ""))
@@ -72,4 +75,4 @@ def retry_ticket(*, actor: Any, ticket: Ticket) -> Ticket:
 
 def _subject(user_id: str, name: str) -> str:
     """Everybody has their own subjects of a name."""
-    return f"ticket:{user_id}:{name}"
+    return f"ticket:{quote(user_id, safe='')}:{name}"

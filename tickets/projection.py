@@ -8,6 +8,6 @@ from workflows.models import Run
 
 
 def project(run: Run) -> tuple[str, dict[str, Any]] | None:
-    """("ticket", what `GET /api/tickets/{id}` shows); None for a run without a ticket."""
+    """("ticket", what `GET /api/tickets/{id}` shows the run's actor); None for a run without a ticket."""
     ticket = Ticket.objects.for_wire().filter(run_id=run.pk).first()
-    return None if ticket is None else ("ticket", dict(TicketSerializer(ticket).data))
+    return None if ticket is None else ("ticket", dict(TicketSerializer(ticket, context={"to_actor": True}).data))

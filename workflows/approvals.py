@@ -13,13 +13,16 @@ from gofannon.lib.clock import DatabaseNow
 from gofannon.lib.errors import ApiError, Conflict
 from workflows import transitions
 from workflows.execution import persist
-from workflows.models import Approval, Decision, Effect, Lease, Run
+from workflows.models import Approval, Decision, Effect, Run
 from workflows.runners import Control
 from workflows.transitions import Note
 
 
 def ask(control: Control, effect: Effect, reason: Approval.Reason) -> Approval:
-    """Stores the question, where it is not stored yet. Raises LeaseLost."""
+    """Stores the question; with it, that the outcome of a dispatched call is unknown. Raises LeaseLost.
+
+    In one transaction: an unknown outcome always has a question of its own, which nobody has answered before.
+    """
     asked = Approval.objects.filter(effect=effect).count()
     approval = Approval(
         effect=effect,
@@ -33,9 +36,13 @@ def ask(control: Control, effect: Effect, reason: Approval.Reason) -> Approval:
         with transaction.atomic():
             if not Approval.objects.filter(effect=effect, number=approval.number).exists():
                 transitions.append_events(control.run, [Note("approval", data)])
+                Effect.objects.filter(pk=effect.pk, status=Effect.Status.DISPATCHED).update(
+                    status=Effect.Status.UNKNOWN
+                )
                 approval.save(force_insert=True)
 
     persist(control, write)
+    effect.refresh_from_db(fields=["status"])
     return approval
 
 
@@ -80,13 +87,11 @@ def decide_approval(*, actor: Any, approval: Approval, decision: str, result: An
     run_id = approval.effect.run_id
     values = {"decision": decision, "result": result, "decided_at": timezone.now(), "decided_by_id": actor.pk}
     with transaction.atomic():
-        # The lease first: what has none has ended.
-        if not Lease.objects.filter(run_id=run_id).exists():
-            raise Conflict("the run that asked has ended", code="decided")
         open_ = Approval.objects.filter(pk=approval.pk, decision="", expires_at__gt=DatabaseNow())
         if not open_.update(**values):
             raise Conflict("this is decided already, or nobody decided it in time", code="decided")
-        transitions.wake_run(run_id)
+        if not transitions.wake_run(run_id):
+            raise Conflict("the run that asked has ended", code="decided")
         data = {"call": approval.effect.call, "decision": decision, "by": actor.pk}
         transitions.append_from_outside(run_id, Note("decision", data))
     for name, value in values.items():
@@ -94,7 +99,10 @@ def decide_approval(*, actor: Any, approval: Approval, decision: str, result: An
 
 
 def seconds_to_expiry(run_id: str) -> float | None:
-    """Until the first undecided question of a run expires; None where there is none."""
+    """Until the first undecided question of a run expires, at least one; None where there is none.
+
+    By this machine's clock, while the database's decides: that may be behind.
+    """
     open_ = Approval.objects.filter(effect__run_id=run_id, decision="").order_by("expires_at")
     first = open_.values_list("expires_at", flat=True).first()
-    return None if first is None else max(0.0, (first - timezone.now()).total_seconds())
+    return None if first is None else max(1.0, (first - timezone.now()).total_seconds())

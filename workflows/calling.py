@@ -19,22 +19,20 @@ from workflows.models import Run
 from workflows.targets import Target, find_callee
 
 
-def prepare(caller: Run, spec: AgentSpec, arguments: dict[str, Any], made: int) -> Run:
-    """The run that the call makes, unsaved; `made` counts the caller's earlier calls.
+def prepare(caller: Run, spec: AgentSpec, arguments: dict[str, Any]) -> Run:
+    """The run that the call makes, unsaved.
 
-    Raises ApiError `too_deep`, `too_many_calls`, `not_found`, `archived`, `schema_mismatch`, `no_provider`.
+    Raises ApiError `too_deep`, `not_found`, `archived`, `schema_mismatch`, `no_provider`.
     """
     if caller.depth >= settings.CALL_DEPTH:
         raise ApiError(f"agents call each other at most {settings.CALL_DEPTH} deep", code="too_deep")
-    if made >= settings.CALL_FANOUT:
-        raise ApiError(f"a run calls at most {settings.CALL_FANOUT} agents", code="too_many_calls")
     name = arguments.get("name")
     if not isinstance(name, str):
         raise ApiError("the name of an agent is expected", code="invalid_arguments", path="name")
     target = find_callee(caller=spec, name=name)
     run = run_of(target, arguments.get("input"))
     run.id = ids.new_id("run")
-    run.parent, run.depth = caller, caller.depth + 1
+    run.parent, run.depth, run.root_id = caller, caller.depth + 1, caller.root_id or caller.pk
     run.actor_id, run.payer_id = caller.actor_id, caller.payer_id
     return run
 

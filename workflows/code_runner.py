@@ -10,7 +10,7 @@ from agents import sandbox, schemas
 from agents.agent_spec import AgentSpec
 from gofannon.lib.connections import give_back_connection
 from gofannon.lib.errors import ApiError
-from workflows import approvals, transitions
+from workflows import approvals, leases, transitions
 from workflows.host import Host
 from workflows.models import Blocker, Checkpoint, Run
 from workflows.runners import Completed, Control, Failed, Later, Result
@@ -18,7 +18,9 @@ from workflows.tool_calls import EndRun
 from workflows.transitions import Note
 
 MAX_LOGGED_STDOUT = 64 * 1024
-SLOT_SECONDS = 0.5
+# So long a run waits for a place in the sandbox in its thread, before it gives that back, too.
+SLOT_SECONDS = 5.0
+PAUSE_SECONDS = 0.1
 
 
 class CodeRunner:
@@ -36,20 +38,19 @@ class CodeRunner:
         host.ledger.begins["runtime"] = runtime
         job = _job(run, spec, host)
         give_back_connection()
-        try:
-            outcome = sandbox.run(
-                job,
-                runtime=runtime,
-                host=host,
-                cancelled=control.cancelled,
-                wait_for_slot=False,
-            )
-        except sandbox.NoSlot:
-            # Not all at once again.
-            seconds = random.uniform(SLOT_SECONDS / 2, SLOT_SECONDS)  # noqa: S311 - spreads load, guards nothing
-            return Later(seconds, Blocker.SLOT, "all places of the sandbox are taken")
-        except EndRun as end:
-            return end.failed
+        until = leases.clock() + SLOT_SECONDS
+        while True:
+            try:
+                outcome = sandbox.run(job, runtime=runtime, host=host, cancelled=control.cancelled, wait_for_slot=False)
+                break
+            except sandbox.NoSlot:
+                if leases.clock() < until and not control.draining.wait(PAUSE_SECONDS):
+                    continue
+                # Not all at once again.
+                seconds = random.uniform(1, 2)  # noqa: S311 - spreads load, guards nothing
+                return Later(seconds, Blocker.SLOT, "all places of the sandbox are taken")
+            except EndRun as end:
+                return end.failed
         if outcome.suspended:
             return _later(run, host, outcome)
         return _result(spec, outcome)

@@ -1,12 +1,17 @@
 """Ending what runs: when an agent is deleted or a user leaves, their unfinished runs are cancelled first."""
 
+from functools import partial
 from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
 
 from agents.models import Agent
 from billing.models import User
+from gofannon.lib.clock import DatabaseNow
 from gofannon.lib.documents import Document
 from workflows import transitions
-from workflows.models import Run, Session
+from workflows.models import Lease, Run, Session
 
 
 def end_runs_of_document(document: Document) -> None:
@@ -23,5 +28,14 @@ def end_runs_of_user(user: User) -> None:
 
 
 def _cancel(runs: Any) -> None:
-    for run in runs.unfinished():
-        transitions.request_cancel(run)
+    """Marks the unfinished ones as cancelled in two statements, and ends each in a transaction of its own afterwards.
+
+    The caller's transaction is about the agent or the user: it keeps no run's lease. If the process dies before the
+    second step, whoever claims a marked run ends it.
+    """
+    found = list(runs.unfinished().order_by("pk"))
+    ids = [run.pk for run in found]
+    Run.objects.filter(pk__in=ids, cancel_requested_at=None).update(cancel_requested_at=timezone.now())
+    Lease.objects.filter(run_id__in=ids, holder="").update(due_at=DatabaseNow())
+    for run in found:
+        transaction.on_commit(partial(transitions.request_cancel, run))

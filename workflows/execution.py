@@ -1,16 +1,19 @@
 """Executing a claimed run in this process: whoever claims (a doorbell, the sweeper, a sync request) comes here."""
 
+import contextlib
 import logging
 import random
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError, DataError, InterfaceError, InternalError, OperationalError, connection
 
 from workflows import heartbeat, leases, transitions
 from workflows.leases import LeaseLost
-from workflows.models import Run, Status
+from workflows.models import Blocker, Run, Status
 from workflows.runners import Completed, Control, Failed, Later, Result, runner_of
 
 log = logging.getLogger(__name__)
@@ -20,6 +23,10 @@ AWAY = (OperationalError, InterfaceError, InternalError)
 FIRST_BACKOFF_SECONDS = 1.0
 MAX_BACKOFF_SECONDS = 60.0
 FIRST_RETRY_SECONDS = 0.05
+# From so many tries on a run may be what kills its workers.
+SUSPECT_TRIES = 3
+ALONE = "another run whose workers have died is worked on here"
+_suspects = threading.Lock()
 # A doorbell looks at so many runs whose turn it is, in case others are faster.
 CANDIDATES = 4
 
@@ -29,19 +36,23 @@ def advance(run_id: str) -> None:
 
     Does nothing where no run is due, and in a process that ends.
     """
-    for candidate in [] if heartbeat.is_leaving() else leases.due(CANDIDATES):
-        run = transitions.claim_run(candidate)
-        if run is not None:
-            return execute(run)
+    while not heartbeat.is_leaving() and not heartbeat.is_late():
+        candidates = leases.due(CANDIDATES)
+        for candidate in candidates:
+            run = transitions.claim_run(candidate)
+            if run is not None:
+                return execute(run)
+        if len(candidates) < CANDIDATES:
+            return None
     return None
 
 
 def execute(run: Run) -> None:
     """Works on a run that this process has claimed, and writes what comes of it. Raises nothing but exits."""
     control = Control(run)
-    with heartbeat.holding(control):
+    with heartbeat.holding(control), _beside(run) as room:
         try:
-            result = _attempt(control)
+            result = _attempt(control) if room else Later(random.uniform(0.5, 1.5), detail=ALONE)  # noqa: S311
             try:
                 persist(control, lambda: _record(run, result, control))
             except DataError as error:
@@ -52,6 +63,31 @@ def execute(run: Run) -> None:
             log.warning("run %s: another worker holds it now; nothing written", run.pk)
         except DatabaseError as error:
             log.warning("run %s: the database does not answer (%s); whoever finds it next goes on", run.pk, error)
+            _leave(control)
+
+
+@contextlib.contextmanager
+def _beside(run: Run) -> Iterator[bool]:
+    """Whether the run may be worked on beside the others: one whose workers died again and again only where no other
+    such run is. So whichever of them kills the process is the only one to be blamed once more.
+    """
+    suspect = run.tries >= SUSPECT_TRIES
+    if suspect and not _suspects.acquire(blocking=False):
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        if suspect:
+            _suspects.release()
+
+
+def _leave(control: Control) -> None:
+    """Gives back, where that is possible, a run that the database kept from getting on; it is not blamed for it."""
+    run = control.run
+    with contextlib.suppress(LeaseLost, DatabaseError):
+        tries = max(0, run.tries - 1)
+        persist(control, lambda: transitions.suspend_run(run, seconds=1, detail="the database was away", tries=tries))
 
 
 def persist(control: Control, write: Callable[[], None]) -> None:
@@ -76,7 +112,7 @@ def persist(control: Control, write: Callable[[], None]) -> None:
 
 def _attempt(control: Control) -> Result:
     run = control.run
-    if run.cancel_requested_at is not None:
+    if run.cancel_requested_at is not None or _is_orphan(run):
         control.cancel()
         return Failed(**transitions.cancelled_error())
     if run.tries > run.max_attempts:
@@ -99,15 +135,21 @@ def _attempt(control: Control) -> Result:
         return Failed("internal_error", message, permanent=False)
 
 
+def _is_orphan(run: Run) -> bool:
+    """Whether the run was called by one that has ended."""
+    return run.parent_id is not None and Run.objects.filter(pk=run.parent_id, finished_at__isnull=False).exists()
+
+
 def _record(run: Run, result: Result, control: Control) -> None:
     match result:
         case Completed():
-            transitions.complete_run(run, output=result.output, cost_nano=result.cost_nano, notes=result.notes)
+            told: dict[str, Any] = {"notes": result.notes, "stdout": result.stdout}
+            transitions.complete_run(run, output=result.output, cost_nano=result.cost_nano, **told)
         case Failed() if control.lost:
             raise LeaseLost(run.pk)
         case Failed(permanent=False) if run.tries < run.max_attempts:
             transitions.suspend_run(
-                run, seconds=backoff(run.tries), detail=result.message, failed=True, notes=result.notes
+                run, seconds=backoff(run.tries), detail=result.message, tries=run.tries, notes=result.notes
             )
         case Failed():
             error = result.error
@@ -116,14 +158,21 @@ def _record(run: Run, result: Result, control: Control) -> None:
             if control.partial is not None:
                 error |= {"partial": control.partial}
             cancelled = error["code"] == Status.CANCELLED.value
-            transitions.fail_run(run, error=error, cancelled=cancelled, cost_nano=result.cost_nano, notes=result.notes)
+            told = {"notes": result.notes, "stdout": result.stdout}
+            transitions.fail_run(run, error=error, cancelled=cancelled, cost_nano=result.cost_nano, **told)
         case Later():
             transitions.suspend_run(
-                run, seconds=result.seconds, blocker=result.blocker, detail=result.detail, notes=result.notes
+                run,
+                seconds=result.seconds,
+                blocker=result.blocker,
+                detail=result.detail,
+                # Where it found no place, or this worker ends, the try is neither counted nor forgiven.
+                tries=max(0, run.tries - 1) if result.blocker in (Blocker.SLOT, Blocker.NONE) else 0,
+                notes=result.notes,
             )
 
 
 def backoff(attempt: int) -> float:
     """Seconds before attempt + 1: doubling from FIRST to MAX, with full jitter in its upper half."""
-    ceiling = min(MAX_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS * 2.0 ** (attempt - 1))
+    ceiling = min(MAX_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS * 2.0 ** max(0, attempt - 1))
     return random.uniform(ceiling / 2, ceiling)  # noqa: S311 - spreads load, guards nothing

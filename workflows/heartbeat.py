@@ -13,6 +13,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection
+from django.db.models import F, Q
 from django.utils import timezone
 
 from gofannon.lib.clock import DatabaseNow
@@ -33,6 +34,7 @@ _for_good = False
 _leaving = False
 _sandbox: dict[str, Any] = {}
 _started_at = timezone.now()
+_beat_at = leases.clock()
 
 
 @contextlib.contextmanager
@@ -53,6 +55,7 @@ def holding(control: Control) -> Iterator[None]:
         with _lock:
             if _held.get(run_id) is control:
                 del _held[run_id]
+        control.lost = True  # a call of it that is still under way sends nothing from here on
 
 
 def cancel_here(run_id: str) -> None:
@@ -107,9 +110,10 @@ def _loop() -> None:
 
 def beat() -> None:
     """One beat: renew, learn of lost leases, be heard."""
-    mine = _mine()
+    global _beat_at
+    now = leases.clock()
+    mine = {run_id: control for run_id, control in _mine().items() if not control.lost}
     if mine:
-        now = leases.clock()
         # Called runs first and one by one: whoever ends one locks its lease and then that of its caller.
         called = [run_id for run_id, control in mine.items() if control.run.parent_id]
         kept = {run_id for one in called for run_id in leases.renew([one])}
@@ -121,6 +125,7 @@ def beat() -> None:
                 # Only if it still runs here: a run that has just ended has no lease either.
                 control.cancel(lost=True)
     _be_heard()
+    _beat_at = now
 
 
 def look() -> None:
@@ -128,7 +133,8 @@ def look() -> None:
     mine = _mine()
     if not mine:
         return
-    cancelled = Run.objects.filter(pk__in=list(mine), cancel_requested_at__isnull=False)
+    wanted = Q(cancel_requested_at__isnull=False) | Q(parent__finished_at__isnull=False)
+    cancelled = Run.objects.filter(wanted, pk__in=list(mine))
     for run_id in cancelled.values_list("pk", flat=True):
         mine[run_id].cancel()
     for control in mine.values():
@@ -161,6 +167,11 @@ def is_leaving() -> bool:
     return _leaving
 
 
+def is_late() -> bool:
+    """Whether this worker's beat hangs: what it claimed now, nobody would prolong."""
+    return _for_good and leases.clock() - _beat_at > leases.LEASE_SECONDS
+
+
 def wait_for_runs(seconds: float) -> None:
     """Waits so long for the runs of this process; those that go on are given up, for others to take over at once."""
     until = leases.clock() + seconds
@@ -171,6 +182,7 @@ def wait_for_runs(seconds: float) -> None:
         log.warning("heartbeat: %s runs are left to other workers", len(left))
         for control in left.values():
             control.cancel(lost=True)
+        Run.objects.filter(pk__in=list(left), tries__gt=0).update(tries=F("tries") - 1)
         Lease.objects.filter(holder=leases.holder()).update(due_at=DatabaseNow())
 
 

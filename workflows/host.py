@@ -8,12 +8,15 @@ in another attempt.
 import json
 from typing import Any
 
+from django.conf import settings
+
 from agents import sandbox, tools
 from agents.agent_spec import AgentSpec
 from gofannon.lib.connections import give_back_connection
 from gofannon.lib.errors import ApiError
 from workflows import calling, transitions
-from workflows.effects import FINISHED, Call, Changed, Ledger
+from workflows.effects import FINISHED, Call, Changed, Ledger, TooManyRuns
+from workflows.execution import persist
 from workflows.models import Blocker, Effect, Event
 from workflows.runners import Control
 from workflows.tool_calls import Settle, ToolCalls, Wait
@@ -34,15 +37,15 @@ class Host:
         self.logged = self._logged_before()
 
     def __call__(self, call: sandbox.HostCall) -> Any:
-        if call.name == "log":
-            return self._log(call)
         try:
+            if call.name == "log":
+                return self._log(call)
             effect = self._answer(call)
         except Wait as wait:
             self.blockers.add(wait.blocker)
             return sandbox.LATER
         finally:
-            # Calls come in threads of their own, which would keep a connection each.
+            # Each thread that calls come in, the run's own for `log`, would keep a connection.
             give_back_connection()
         if effect.error is not None:
             raise sandbox.HostCallError(str(effect.error.get("code")), str(effect.error.get("message")))
@@ -51,9 +54,9 @@ class Host:
     def replay(self) -> tuple[sandbox.Recorded, ...]:
         """What the sandbox needs to know of the calls of earlier attempts."""
         found = []
-        for effect in self.ledger.recorded.values():
-            place = None if effect.step is None else sandbox.Place(effect.step, effect.clock or 0.0)
-            found.append(sandbox.Recorded(int(effect.call), effect.made_after, place))
+        for known in self.ledger.recorded.values():
+            place = None if known.step is None else sandbox.Place(known.step, known.clock or 0.0)
+            found.append(sandbox.Recorded(int(known.call), known.made_after, place))
         return tuple(sorted(found, key=lambda recorded: recorded.id))
 
     def _logged_before(self) -> set[int]:
@@ -70,7 +73,8 @@ class Host:
         if self.logged_bytes > MAX_LOGGED_BYTES:
             raise sandbox.HostCallError("log_limit", f"a run logs at most {MAX_LOGGED_BYTES} bytes")
         if call.id not in self.logged:
-            transitions.append_events(self.control.run, [Note("log", {**call.arguments, "call": call.id})])
+            note = Note("log", {**call.arguments, "call": call.id})
+            persist(self.control, lambda: transitions.append_events(self.control.run, [note]))
 
     def _answer(self, call: sandbox.HostCall) -> Effect:
         """The call's effect once it has ended. Raises Wait."""
@@ -94,17 +98,26 @@ class Host:
         try:
             tool = tools.tool_of(mine.name)
         except KeyError:
+            if effect is not None:
+                gone = {"code": "not_available", "message": f"{mine.name} is not available any more"}
+                return self.calls.finish(effect, settle, error=gone)
             return self.calls.refuse(mine, "not_available", f"{mine.name} is not available on this platform", settle)
         return self.calls.make(mine, tool, settle) if effect is None else self.calls.resume(effect, tool, settle)
 
     def _call_agent(self, mine: Call, effect: Effect | None, settle: Settle) -> Effect:
         if effect is None:
+            if not self.ledger.reserve(mine, settings.CALL_FANOUT):
+                told = f"a run calls at most {settings.CALL_FANOUT} agents"
+                return self.calls.refuse(mine, "too_many_calls", told, settle)
             try:
-                child = calling.prepare(self.control.run, self.spec, mine.arguments, self.ledger.count("call_agent"))
+                child = calling.prepare(self.control.run, self.spec, mine.arguments)
+                effect = self.ledger.begin(mine, Effect.Class.KEYED, child=child)
             except ApiError as error:
                 told = error.message if error.path is None else f"{error.path}: {error.message}"
                 return self.calls.refuse(mine, error.code, told, settle)
-            effect = self.ledger.begin(mine, Effect.Class.KEYED, child=child)
+            except TooManyRuns:
+                told = f"a run calls at most {settings.CALL_TOTAL} runs, directly and through others"
+                return self.calls.refuse(mine, "too_many_calls", told, settle)
         assert effect.child is not None
         ended = calling.carry_on(effect.child)
         if ended is None:

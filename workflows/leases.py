@@ -1,8 +1,8 @@
 """Leases: claiming, renewing and giving back runs. Every decision is one conditional UPDATE by the database's clock.
 
-Fairness: `turn_at` says whose turn it is. A run that comes when nothing else of its user waits has its turn at once;
-each further one `TURN_SECONDS` after the one before. So a thousand runs of one user stand behind the next run of
-anybody else, and nobody is passed over for ever, because time goes on.
+Fairness: `turn_at` says whose turn it is. A run that comes when nothing else of its user waits has its turn right after
+the run that is next; each further one `TURN_SECONDS` after the one before. So a thousand runs of one user stand behind
+the next run of anybody else, and users with backlogs take turns.
 """
 
 import os
@@ -69,7 +69,7 @@ def claim(run_id: str) -> Claim | None:
     if not found:
         return None
     attempt, knocks, lane, agent_id = found[0]
-    if lane and not _within_limits({"lane": lane, "agent_id": agent_id}, counted=1):
+    if not _within_limits({"lane": lane, "agent_id": agent_id}, counted=1):
         Lease.objects.filter(run_id=run_id).update(holder="", attempt=attempt - 1, due_at=DatabaseNow())
         return None
     return Claim(attempt, knocks, since)
@@ -90,18 +90,27 @@ def due(limit: int) -> list[str]:
     """The ids of runs that any worker may claim now, in the order of their turns."""
     rows = Lease.objects.filter(due_at__lte=DatabaseNow())
     for column, most in _limits():
-        rows = rows.exclude(~Q(lane="") & Q(**{f"{column}__in": _full(column, most)}))
+        rows = rows.exclude(**{f"{column}__in": _full(column, most)})
     return list(rows.order_by("turn_at").values_list("run_id", flat=True)[:limit])
 
 
 def next_turn(lane: str) -> datetime:
-    """When a new run of the user has its turn."""
-    now = timezone.now()
-    if not lane:
-        return now
-    waiting = Lease.objects.filter(lane=lane, holder="", due_at__lte=DatabaseNow()).order_by("-turn_at")
-    last = waiting.values_list("turn_at", flat=True).first()
-    return now if last is None else max(now, last + timedelta(seconds=TURN_SECONDS))
+    """When a new run of the user has its turn: after the one that is next, and after their own that wait.
+
+    Turns pass as runs are claimed and not by the clock, so that a backlog that is worked off slowly stands before
+    nobody who comes meanwhile.
+    """
+    waiting = Lease.objects.filter(holder="", due_at__lte=DatabaseNow())
+    next_ = waiting.order_by("turn_at").values_list("turn_at", flat=True).first()
+    turn = timezone.now() if next_ is None else min(timezone.now(), next_ + timedelta(milliseconds=1))
+    last = waiting.filter(lane=lane).order_by("-turn_at").values_list("turn_at", flat=True).first() if lane else None
+    return turn if last is None else max(turn, last + timedelta(seconds=TURN_SECONDS))
+
+
+def is_crowded(lane: str) -> bool:
+    """Whether as many runs of the user wait as may."""
+    most = settings.RUNS_WAITING_PER_USER
+    return bool(lane) and Lease.objects.filter(lane=lane, holder="")[:most].count() >= most
 
 
 def _limits() -> list[tuple[str, int]]:
@@ -110,8 +119,8 @@ def _limits() -> list[tuple[str, int]]:
 
 
 def _held() -> QuerySet[Lease]:
-    """What is worked on now; runs that another run called count as part of it."""
-    return Lease.objects.filter(~Q(holder="") & ~Q(lane=""), due_at__gt=DatabaseNow())
+    """What is worked on now."""
+    return Lease.objects.filter(~Q(holder=""), due_at__gt=DatabaseNow())
 
 
 def _full(column: str, most: int) -> QuerySet[Lease, str]:

@@ -66,6 +66,7 @@ class Completed:
     output: Any
     cost_nano: int = 0
     notes: tuple[Note, ...] = ()
+    stdout: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,7 @@ class Failed:
     detail: dict[str, Any] = field(default_factory=dict)
     cost_nano: int = 0
     notes: tuple[Note, ...] = ()
+    stdout: str = ""
 
     @property
     def error(self) -> dict[str, Any]:

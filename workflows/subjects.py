@@ -10,13 +10,16 @@ from workflows.models import UNFINISHED, Blocker, Run, Subject
 from workflows.models.run import RunQuerySet
 
 Policy = Literal["reject", "enqueue", "interrupt"]
+# So many unfinished runs at once: whoever interrupts cancels all of them in one transaction.
+MOST_WAITING = 100
 POLICIES: tuple[Policy, ...] = ("reject", "enqueue", "interrupt")
 
 
 def enter(run: Run, policy: Policy) -> Run | None:
     """The unfinished run right before `run`, which is not stored yet; None where the subject is free.
 
-    Raises Conflict `busy` by the policy reject. The caller holds a transaction, and to its end the subject is locked.
+    Raises Conflict `busy` by the policy reject, `queue_full` where too many wait. The caller holds a transaction, and
+    to its end the subject is locked.
     """
     lock(run.subject)
     ahead: Run | None = unfinished(run.subject).last()
@@ -24,6 +27,8 @@ def enter(run: Run, policy: Policy) -> Run | None:
         return None
     if policy == "reject":
         raise Conflict("another run is at work on this subject", code="busy", extra={"run_id": ahead.pk})
+    if policy == "enqueue" and unfinished(run.subject).count() >= MOST_WAITING:
+        raise Conflict(f"{MOST_WAITING} runs stand on this subject already", code="queue_full")
     # The order on the subject; it was read before the lock, and from a clock of this machine.
     run.created_at = max(run.created_at, ahead.created_at + timedelta(microseconds=1))
     return ahead

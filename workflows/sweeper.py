@@ -8,7 +8,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 from gofannon.lib.connections import give_back_connection
-from workflows import execution, leases, transitions
+from workflows import execution, heartbeat, leases, transitions
 from workflows.models import Run
 
 log = logging.getLogger(__name__)
@@ -19,6 +19,8 @@ class Sweeper:
         self.places = places
         self.free = threading.Semaphore(places)
         self.stopping = threading.Event()
+        # A place is free again: perhaps more is due than there were places for.
+        self.bell = threading.Event()
         self.pool = ThreadPoolExecutor(places, thread_name_prefix="sweeper")
         self.thread = threading.Thread(target=self._loop, name="sweeper", daemon=True)
 
@@ -28,6 +30,7 @@ class Sweeper:
     def stop(self) -> None:
         """No new claims from here on; what runs goes on."""
         self.stopping.set()
+        self.bell.set()
 
     def _loop(self) -> None:
         while not self.stopping.is_set():
@@ -38,13 +41,14 @@ class Sweeper:
                 log.exception("sweeper: will try again")
             finally:
                 give_back_connection()
-            self.stopping.wait(leases.BEAT_SECONDS)
+            self.bell.wait(leases.BEAT_SECONDS)
+            self.bell.clear()
 
     def sweep(self) -> int:
         """Claims due runs as far as there are places; how many."""
         claimed = 0
         for run_id in leases.due(self.places):
-            if self.stopping.is_set() or not self.free.acquire(blocking=False):
+            if self.stopping.is_set() or heartbeat.is_late() or not self.free.acquire(blocking=False):
                 break
             if self._take(run_id):
                 claimed += 1
@@ -69,4 +73,5 @@ class Sweeper:
             log.exception("sweeper: run %s", run.pk)
         finally:
             self.free.release()
+            self.bell.set()
             give_back_connection()

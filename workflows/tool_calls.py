@@ -14,7 +14,7 @@ from agents.tools import Tool, ToolCall, ToolError
 from gofannon.lib.connections import give_back_connection
 from gofannon.lib.errors import ApiError
 from workflows import approvals
-from workflows.effects import Answer, Call, Ledger
+from workflows.effects import MAX_RUN_BYTES, Answer, Call, Ledger
 from workflows.leases import LeaseLost
 from workflows.models import Approval, Blocker, Decision, Effect
 from workflows.runners import Control, Failed
@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 # A call that may be made again is, so often, before its run hears of it.
 TRIES = 3
 PAUSE_SECONDS = 0.25
+
+TOO_MUCH = ("too_large", f"the calls of a run take and give at most {MAX_RUN_BYTES} bytes")
 
 Place = tuple[int | None, float | None]
 Settle = Callable[[], Place]
@@ -61,6 +63,8 @@ class ToolCalls:
             schemas.check(call.arguments, tool.input_schema, tool.name)
         except ApiError as error:
             return self.refuse(call, "invalid_arguments", f"{error.path}: {error.message}", settle)
+        if not self.ledger.weigh(call.arguments):
+            return self.refuse(call, *TOO_MUCH, settle)
         needs_approval = tool.name in settings.APPROVAL_TOOLS
         # Who was frozen may find the run unclaimed still, and could store a call that it then does not dare to make.
         self.control.be_sure()
@@ -116,7 +120,6 @@ class ToolCalls:
         return self._dispatch(effect, tool, settle)
 
     def _ask_outcome(self, effect: Effect) -> NoReturn:
-        self.ledger.forget_outcome(effect)
         approvals.ask(self.control, effect, Approval.Reason.UNKNOWN_OUTCOME)
         raise Wait(Blocker.APPROVAL)
 
@@ -136,6 +139,9 @@ class ToolCalls:
             if unsafe:
                 self._ask_outcome(effect)
             return self.finish(effect, settle, error={"code": "tool_failed", "message": "a fault of ours"})
+        if not self.ledger.weigh(result):
+            code, message = TOO_MUCH
+            return self.finish(effect, settle, error={"code": code, "message": message})
         return self.finish(effect, settle, result=result)
 
     def _tried(self, effect: Effect, tool: Tool) -> Any:

@@ -15,12 +15,14 @@ the run that called it.
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
-from django.db.models import Case, DateTimeField, F, Value, When
-from django.db.models.functions import Coalesce
+from django.db.models import Case, DateTimeField, F, Q, Value, When
+from django.db.models.functions import Coalesce, Least
 from django.utils import timezone
 
 from gofannon.lib.clock import DatabaseNow
+from gofannon.lib.errors import ApiError
 from gofannon.lib.returning import update_returning
 from workflows import bus, doorbell, leases, subjects
 from workflows.leases import LeaseLost
@@ -44,9 +46,12 @@ def create_run(run: Run, *, claim: bool = False, if_running: subjects.Policy = "
     The caller holds a transaction.
     """
     run.claim = leases.Claim(attempt=1, knocks=0, since=leases.clock())
-    lane = "" if run.parent_id else run.actor_id or ""
+    lane = run.actor_id or ""
     ahead = subjects.enter(run, if_running) if run.subject else None
-    claim = claim and ahead is None and (not lane or leases.admits(lane, run.agent_id))
+    claim = claim and ahead is None and leases.admits(lane, run.agent_id)
+    if not claim and not run.parent_id and leases.is_crowded(lane):
+        message = f"{settings.RUNS_WAITING_PER_USER} of your runs wait already"
+        raise ApiError(message, code="too_many_runs", status=429, headers={"Retry-After": "10"})
     now = timezone.now()
     run.status = Status.RUNNING if claim else Status.PENDING
     run.blocker, run.blocker_detail = (Blocker.QUEUED, f"behind {ahead.pk}") if ahead else ("", "")
@@ -61,7 +66,8 @@ def create_run(run: Run, *, claim: bool = False, if_running: subjects.Policy = "
         due_at=None if ahead else DatabaseNow(leases.LEASE_SECONDS if claim else 0),
         lane=lane,
         agent_id=run.agent_id,
-        turn_at=now if claim else leases.next_turn(lane),
+        # What a run calls is part of what its user has begun already.
+        turn_at=now if claim or run.parent_id else leases.next_turn(lane),
     )
     _insert(run.pk, 0, [Note("created"), *([Note("started", {"attempt": 1})] if claim else [])])
     if ahead and if_running == "interrupt":
@@ -107,17 +113,27 @@ def claim_run(run_id: str) -> Run | None:
     return run
 
 
-def complete_run(run: Run, *, output: Any, cost_nano: int = 0, notes: tuple[Note, ...] = ()) -> None:
+def complete_run(run: Run, *, output: Any, cost_nano: int = 0, notes: tuple[Note, ...] = (), stdout: str = "") -> None:
     """Raises LeaseLost where this claim no longer holds the run."""
-    _finish(run, Status.COMPLETED, {"output": output, "error": None}, cost_nano, (*notes, Note("completed")))
+    values = {"output": output, "error": None, "stdout": stdout}
+    _finish(run, Status.COMPLETED, values, cost_nano, (*notes, Note("completed")))
 
 
 def fail_run(
-    run: Run, *, error: dict[str, Any], cancelled: bool = False, cost_nano: int = 0, notes: tuple[Note, ...] = ()
+    run: Run,
+    *,
+    error: dict[str, Any],
+    cancelled: bool = False,
+    cost_nano: int = 0,
+    notes: tuple[Note, ...] = (),
+    stdout: str = "",
 ) -> None:
     """`error` is `{code, message, permanent, partial?}`. Raises LeaseLost."""
     status = Status.CANCELLED if cancelled else Status.FAILED
-    _finish(run, status, {"error": error}, cost_nano, (*notes, Note(status.value, {"error": error})))
+    # Whoever sees the event need not be shown the agent's code.
+    told = {name: value for name, value in error.items() if name != "traceback"}
+    values = {"error": error, "stdout": stdout}
+    _finish(run, status, values, cost_nano, (*notes, Note(status.value, {"error": told})))
 
 
 def suspend_run(
@@ -126,12 +142,12 @@ def suspend_run(
     seconds: float | None = None,
     blocker: Blocker = Blocker.NONE,
     detail: str = "",
-    failed: bool = False,
+    tries: int = 0,
     notes: tuple[Note, ...] = (),
 ) -> None:
     """Gives the run back: due again in `seconds`, or waiting for what `blocker` names, or for whichever comes first.
 
-    One that was woken while it was worked on is due at once. `failed`: the try counts towards the most there may be.
+    One that was woken while it was worked on is due at once. `tries`: those without getting on that count from here.
     Raises LeaseLost.
     """
     if seconds is None and not blocker:
@@ -143,13 +159,12 @@ def suspend_run(
         "wake_at": wake_at,
         "blocker": str(blocker),
         "blocker_detail": detail[:500],
+        "tries": tries,
     }
-    if not failed:
-        values["tries"] = 0
     with transaction.atomic():
         lease = Lease.objects.filter(run_id=run.pk, attempt=run.attempt)
         # Where nothing was worked on it keeps its turn; else it goes before what its user has not begun.
-        turn_at = F("turn_at") if blocker == Blocker.SLOT else DatabaseNow(seconds or 0)
+        turn_at = F("turn_at") if blocker == Blocker.SLOT else Least(F("turn_at"), DatabaseNow())
         lease.update(holder="", due_at=woken, turn_at=turn_at)
         _fenced(run, values, (*notes, Note("waiting", {"blocker": str(blocker), "detail": detail})))
         if seconds == 0:
@@ -159,17 +174,19 @@ def suspend_run(
 
 def release_run(run: Run) -> None:
     """Gives a run back unworked, due at once: a worker that drains hands on what it holds."""
-    suspend_run(run, seconds=0, detail="handed on")
+    suspend_run(run, seconds=0, detail="handed on", tries=max(0, run.tries - 1))
 
 
-def wake_run(run_id: str) -> None:
+def wake_run(run_id: str) -> bool:
     """What the run waited for may have come: it is due now, or, where somebody works on it, once they give it back.
 
-    Waking for nothing does no harm. The caller holds a transaction.
+    Waking for nothing does no harm. False where the run has ended. The caller holds a transaction.
     """
     due_at = Case(When(holder="", then=DatabaseNow()), default=F("due_at"), output_field=DateTimeField())
-    if Lease.objects.filter(run_id=run_id).update(knocks=F("knocks") + 1, due_at=due_at):
+    woken = Lease.objects.filter(run_id=run_id).update(knocks=F("knocks") + 1, due_at=due_at)
+    if woken:
         doorbell.ring(run_id)
+    return bool(woken)
 
 
 def request_cancel(run: Run) -> None:
@@ -183,7 +200,8 @@ def request_cancel(run: Run) -> None:
         Lease.objects.filter(run_id=run.pk).update(knocks=F("knocks") + 1)
         Run.objects.filter(pk=run.pk, status__in=UNFINISHED, cancel_requested_at=None).update(cancel_requested_at=now)
         values = {"status": Status.CANCELLED, "error": error, "finished_at": now, "updated_at": now, "blocker": ""}
-        idle = Run.objects.filter(pk=run.pk, status__in=(Status.PENDING, Status.WAITING))
+        unheld = Q(status__in=(Status.PENDING, Status.WAITING)) | Q(status=Status.RUNNING, blocker=Blocker.IMPORTED)
+        idle = Run.objects.filter(unheld, pk=run.pk)
         ended = update_returning(idle, {**values, "wake_at": None, "seq": F("seq") + 1}, "seq")
         for (seq,) in ended:
             Lease.objects.filter(run_id=run.pk).delete()
@@ -201,6 +219,8 @@ def append_events(run: Run, notes: list[Note], *, progress: bool = False, **chan
     """
     with transaction.atomic():
         _fenced(run, {**changes, **({"tries": 0} if progress else {})}, tuple(notes))
+    if progress:
+        run.tries = 0
 
 
 def append_from_outside(run_id: str, note: Note) -> None:
@@ -222,7 +242,7 @@ def _finish(run: Run, status: Status, values: dict[str, Any], cost_nano: int, no
         _fenced(run, {**values, "wake_at": None, "blocker": ""}, notes)
         _ended(run)
     run.status, run.updated_at = status, run.finished_at
-    run.output, run.error = values.get("output"), values["error"]
+    run.output, run.error, run.stdout = values.get("output"), values["error"], values["stdout"]
     run.cost_nano += cost_nano
 
 

@@ -65,25 +65,39 @@ class Talk:
             self._line.send(frames.JOB, self._job_body())
             while not self._over:
                 self._step()
-            self._finish()
+            self._end()
         except Garbage as error:
             self._fail("code_exited", f"the code ended without a result: {error}")
             self._finish()
         except NonDeterminism as error:
-            self._fail("non_determinism", str(error))
+            self._error = SandboxError("non_determinism", str(error))
             self._finish()
         finally:
             self._calls.close()
         self._compare_end()
 
+    def _end(self) -> None:
+        if not (self._has_output or self._error or self._suspended):
+            self._drain_socket()
+        waits = self._ended_itself
+        if not waits:
+            self._calls.abandon()
+        self._finish()
+        if waits and self._ended_itself:
+            self._calls.finish(self._deadline, self._cancelled)
+
     def _compare_end(self) -> None:
         """An end that the code came to by itself must not come earlier than in an earlier attempt."""
-        if self._error.code in _OWN_ENDS if self._error is not None else self._has_output:
+        if self._ended_itself:
             try:
                 self._course.check_end()
             except NonDeterminism as error:
                 how = f" ({self._error.message})" if self._error is not None else ""
                 self._error = SandboxError("non_determinism", f"{error}{how}")
+
+    @property
+    def _ended_itself(self) -> bool:
+        return self._error.code in _OWN_ENDS if self._error is not None else self._has_output
 
     @property
     def _over(self) -> bool:
@@ -280,8 +294,6 @@ class Talk:
                 report.shutdown(1)  # SHUT_WR: the request to kill
                 report.settimeout(_END_SECONDS)
                 self._read_usage()
-        elif not (self._has_output or self._error or self._suspended):
-            self._drain_socket()
         self._read_output()
         if self._error is not None or self._has_output:
             self._suspended = False

@@ -79,9 +79,14 @@ class _End:
     checkpoint: bytes | None = None
 
     @property
+    def ended_itself(self) -> bool:
+        """Whether the code came to this end by itself, so that another attempt comes to it too."""
+        return not self.suspended and (self.error is None or self.error.code in _HARMLESS)
+
+    @property
     def reusable(self) -> bool:
         """Whether the worker may serve another run."""
-        return not self.suspended and (self.error is None or self.error.code in _HARMLESS)
+        return self.ended_itself
 
 
 class _Unloadable(Exception):
@@ -103,15 +108,27 @@ class _Try:
         calls = HostCalls(host, self.job.tools, self.course)
         feed = Feed(self.job, self.entry, calls, self.course, self.watch)
         try:
-            end = self._drive(feed)
+            end = self._ended(feed, self._drive(feed))
+            if end.ended_itself:
+                self._await_calls(calls)
+        except NonDeterminism as error:
+            return _End(error=SandboxError("non_determinism", str(error)))
         finally:
             calls.close()
+        return self._compared(end)
+
+    def _ended(self, feed: Feed, end: _End) -> _End:
+        """How the code ended in truth. Raises what the host raised."""
         self.printed = feed.printed.decode(errors="replace")
         if feed.host_error is not None:
             raise feed.host_error
         if self.watch.ended_by:
             return _End(error=_ending(self.watch.ended_by, self.job))
-        return self._compared(end) if feed.breach is None else _End(error=feed.breach)
+        return end if feed.breach is None else _End(error=feed.breach)
+
+    def _await_calls(self, calls: HostCalls) -> None:
+        self.watch.end()  # the worker has done its part
+        calls.finish(self.watch.deadline, self.watch.cancelled)
 
     def _begin(self, feed: Feed) -> Any:
         if self.kept is None:
@@ -141,7 +158,7 @@ class _Try:
 
     def _compared(self, end: _End) -> _End:
         """An end that the code came to by itself must not come earlier than in an earlier attempt."""
-        if end.suspended or (end.error is not None and end.error.code not in _HARMLESS):
+        if not end.ended_itself:
             return end
         try:
             self.course.check_end()

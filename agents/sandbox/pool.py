@@ -6,18 +6,21 @@ from typing import Literal
 
 from . import checks
 from .engines import engines
-from .specs import Cancelled, Host, Job, NoSlot, Outcome, Runtime, RuntimeUnavailable, SandboxError
+from .hosting import HostAtWork
+from .specs import Cancelled, Host, Job, NoSlot, Outcome, Runtime, RuntimeUnavailable, SandboxError, never
 
 MOST_CHILDREN = 64
 _TICK_SECONDS = 0.2
-
-
-def _never() -> bool:
-    return False
+# How long a run waits for calls that it has abandoned: those whose host asks for that end in less.
+_ABANDONED_SECONDS = 2.0
 
 
 class Pool:
-    """Runs jobs for many threads at once, at most `children` of them; the rest wait."""
+    """Runs jobs for many threads at once, at most `children` of them; the rest wait.
+
+    A run keeps its place until the last of its host calls has ended, if need be beyond its own end: threads are no more
+    than the places account for.
+    """
 
     def __init__(self, children: int = MOST_CHILDREN) -> None:
         self._slots = threading.BoundedSemaphore(children)
@@ -28,7 +31,7 @@ class Pool:
         *,
         runtime: Literal["auto", "cpython", "monty"] = "auto",
         host: Host,
-        cancelled: Cancelled = _never,
+        cancelled: Cancelled = never,
         wait_for_slot: bool = True,
     ) -> Outcome:
         """Execute a job and wait for its end; limits count from when it gets a slot.
@@ -47,10 +50,11 @@ class Pool:
                 raise NoSlot("every place of the sandbox is taken")
         elif not self._wait_for_slot(is_cancelled):
             return _refused(SandboxError("cancelled", "the run was cancelled before it began"), chosen)
+        at_work = HostAtWork(host)
         try:
-            return engines.execute(chosen, job, host, is_cancelled)
+            return engines.execute(chosen, job, at_work, is_cancelled)
         finally:
-            self._slots.release()
+            at_work.end(_ABANDONED_SECONDS, self._slots.release)
 
     def _wait_for_slot(self, cancelled: Callable[[], bool]) -> bool:
         while not self._slots.acquire(timeout=_TICK_SECONDS):

@@ -99,6 +99,10 @@ def _nowhere() -> Place:
     return Place(0, 0.0)
 
 
+def never() -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class HostCall:
     """A call out of the sandbox: ids count 1, 2, 3... in the order in which the code made them.
@@ -109,6 +113,10 @@ class HostCall:
 
     `made_after` is the number of inputs that the code had been given by then. `settle`, callable from any thread, is
     for hosts that keep a ledger: called with the answer in hand, before it is stored, it reserves the answer's place.
+
+    `abandoned`, callable from any thread, is true once nobody waits for the answer any more: the run was cancelled, or
+    met a limit, or its child died. The run ends only when its calls have: a host that works long asks about four times
+    a second and gives up.
     """
 
     id: int
@@ -116,6 +124,7 @@ class HostCall:
     arguments: dict[str, JSON]
     made_after: int = 0
     settle: Callable[[], Place] = field(default=_nowhere, compare=False, repr=False)
+    abandoned: Callable[[], bool] = field(default=never, compare=False, repr=False)
 
 
 class Later(enum.Enum):
@@ -131,7 +140,9 @@ LATER: Final = Later.LATER
 Host = Callable[[HostCall], JSON | Future[JSON]]
 """Answers host calls: "log" in the thread of `run`, every other in threads of the run's own, where async code may
 have several under way. May return a concurrent Future, and LATER in either way. HostCallError goes to the code,
-NonDeterminism ends the run with that error; any other exception ends the run and comes out of `run` itself."""
+NonDeterminism ends the run with that error; any other exception ends the run and comes out of `run` itself. Calls that
+are under way when the code ends by itself are waited for, within the run's wall limit; of those that are abandoned,
+whatever comes is dropped."""
 
 Cancelled = Callable[[], bool] | threading.Event
 """Asked about four times a second; true ends the run with "cancelled"."""

@@ -8,9 +8,9 @@ from agents.sandbox import JSON
 from agents.sandbox.border import text as storable
 from agents.tools.tool import EffectClass, ToolCall, ToolError, argument
 
-MOST_CHARACTERS = 1 << 20
+MOST_CHARACTERS = 256 << 10
 # A long header is repeated in every row: rows times its characters are no more than this.
-MOST_NAMED_CHARACTERS = 8 << 20
+MOST_NAMED_CHARACTERS = 2 << 20
 
 
 class ParseCsv:
@@ -24,7 +24,7 @@ class ParseCsv:
     input_schema: dict[str, Any] = {
         "type": "object",
         "properties": {
-            "text": {"type": "string", "maxLength": MOST_CHARACTERS, "description": "the CSV, at most 1 MiB"},
+            "text": {"type": "string", "maxLength": MOST_CHARACTERS, "description": "the CSV, at most 256 KiB"},
             "delimiter": {
                 "type": "string",
                 "minLength": 1,

@@ -130,6 +130,7 @@ def _ask(
             max_bytes=MOST_BYTES,
             redirects=redirects,
             before_send=call.before_send,
+            cancelled=call.cancelled,
         )
     except http.TooLarge as error:
         # The other side has answered, so the outcome is known: only the answer cannot be shown.

@@ -11,6 +11,10 @@ EffectClass = Literal["pure", "keyed", "unsafe"]
 without somebody's word."""
 
 
+def never() -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class ToolCall:
     """One call.
@@ -20,12 +24,15 @@ class ToolCall:
     seconds: what is left for it.
     before_send: called once before anything leaves this process; what it raises comes out, and nothing has left. A tool
     that reaches nobody does not call it.
+    cancelled: nobody waits for the result any more once it says true. A tool that takes long asks about four times a
+    second, and raises ToolError `cancelled`.
     """
 
     arguments: dict[str, Any]
     key: str
     seconds: float
     before_send: Callable[[], None]
+    cancelled: Callable[[], bool] = never
 
 
 class ToolError(Exception):

@@ -126,6 +126,9 @@ def database(url: str) -> dict[str, Any]:
         config["CONN_MAX_AGE"] = None
     else:
         # Both below the lease of 8 s, so that a frozen process holds nobody.
+        # A server that has vanished is noticed before a lease runs out.
+        options |= {"connect_timeout": 3, "tcp_user_timeout": 5000}
+        options |= {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 2}
         options["options"] = "-c lock_timeout=5s -c idle_in_transaction_session_timeout=6s -c timezone=UTC"
         if ROLE in ("web", "worker"):
             # Their threads wait for much longer than they ask: a connection is held for the asking only.

@@ -9,7 +9,8 @@ from rest_framework.renderers import JSONRenderer
 from workflows.api.runs import EventSerializer
 from workflows.models import Event, Run
 
-PAGE_SIZE = 200
+# An event has at most 64 KiB and a little: what a stream holds while its client does not read.
+PAGE_SIZE = 20
 
 
 @dataclass(frozen=True, slots=True)

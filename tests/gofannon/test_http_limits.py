@@ -71,10 +71,10 @@ def test_compressed_blocks_of_nothing_end_too() -> None:
 @pytest.mark.parametrize(
     ("headers", "body"),
     [
-        (GZIPPED, gzip.compress(b"x" * 1000)[:-9]),
+        (GZIPPED, gzip.compress(b"x" * 1000, mtime=0)[:-9]),
         (GZIPPED, b"no gzip at all"),
         ({"Content-Encoding": "br"}, b"abc"),
-        ({"Content-Encoding": "gzip, gzip"}, gzip.compress(gzip.compress(b"abc"))),
+        ({"Content-Encoding": "gzip, gzip"}, gzip.compress(gzip.compress(b"abc", mtime=0), mtime=0)),
     ],
 )
 def test_what_cannot_be_decompressed_is_no_answer(server: HttpServer, headers: dict[str, str], body: bytes) -> None:

@@ -94,6 +94,38 @@ class TestWithoutAWorker:
         assert api.post(f"/api/tickets/{made['_id']}/retry").json()["webhook_url"] == ""
         assert as_(stranger).post(f"/api/tickets/{made['_id']}/retry").json()["webhook_url"] == body["webhook_url"]
 
+    def test_an_address_is_shown_to_whoever_asked_and_to_staff_alone(
+        self, owner: User, stranger: User, staff: User, as_: Any, django_assert_num_queries: Any
+    ) -> None:
+        deploy(owner, visibility="public")
+        url = "https://example.org/hook?secret=1"
+        made = [as_(stranger).post("/api/tickets", {"agent_id": "echo", "webhook_url": url}).json() for _ in range(3)]
+        assert {one["webhook_url"] for one in made} == {url}
+        one = f"/api/tickets/{made[0]['_id']}"
+        for user, address in ((owner, ""), (stranger, url), (staff, url)):
+            with django_assert_num_queries(1):
+                listed = as_(user).get("/api/tickets").json()["results"]
+            assert [row["webhook_url"] for row in listed] == [address] * 3
+            assert as_(user).get(one).json()["webhook_url"] == address
+
+    def test_no_answer_shows_another_their_address(self, api: APIClient, owner: User, stranger: User, as_: Any) -> None:
+        deploy(owner, visibility="public")
+        url = "https://example.org/hook?secret=1"
+        made = as_(stranger).post("/api/tickets", {"agent_id": "echo", "webhook_url": url}).json()
+        cancelled = api.post(f"/api/tickets/{made['_id']}/cancel")
+        retried = api.post(f"/api/tickets/{made['_id']}/retry")
+        assert (cancelled.status_code, retried.status_code) == (202, 201)
+        for answer in (cancelled, retried, *map(api.get, ("/api/tickets", "/api/runs", f"/api/runs/{made['run_id']}"))):
+            assert "secret=1" not in answer.content.decode()
+        assert Ticket.objects.get(pk=retried.json()["_id"]).webhook_url == ""
+
+    def test_an_address_of_nobody_is_shown_to_nobody(self, api: APIClient, owner: User, staff: User, as_: Any) -> None:
+        deploy(owner)
+        made = api.post("/api/tickets", {"agent_id": "echo", "webhook_url": "https://example.org/hook"}).json()
+        Run.objects.update(actor=None)
+        assert api.get(f"/api/tickets/{made['_id']}").json()["webhook_url"] == ""
+        assert as_(staff).get(f"/api/tickets/{made['_id']}").json()["webhook_url"] == made["webhook_url"]
+
     def test_an_unfinished_ticket_is_not_retried(self, api: APIClient, owner: User) -> None:
         deploy(owner)
         made = api.post("/api/tickets", {"agent_id": "echo"}).json()

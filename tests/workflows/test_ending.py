@@ -7,7 +7,7 @@ from billing.models import User
 from tests.factories.runs import deploy
 from workflows.models import Lease, Run, Session
 
-pytestmark = pytest.mark.django_db
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def test_deleting_an_agent_cancels_what_it_has_under_way(api: APIClient, owner: User) -> None:

@@ -65,16 +65,16 @@ class TestPerUser:
         assert [bool(transitions.claim_run(run.pk)) for run in (*mine, *yours)] == [True, False, True, False]
         assert leases.due(10) == []
 
-    def test_called_runs_are_exempt_and_count_for_nothing(self, owner: User, settings: Any) -> None:
+    def test_called_runs_count_and_wait_until_their_caller_gives_its_place_back(
+        self, owner: User, settings: Any
+    ) -> None:
         settings.RUNS_PER_USER = 2
         parent = claimed(new_run(owner))
         children = [new_run(owner, parent=parent, depth=1, claim=True) for _ in range(3)]
-        children += [claimed(new_run(owner, parent=parent, depth=1)) for _ in range(3)]
-        assert {child.status for child in children} == {Status.RUNNING}
-        assert new_run(owner, claim=True).status == Status.RUNNING
-        assert new_run(owner, claim=True).status == Status.PENDING
-        waiting = new_run(owner, parent=parent, depth=1)
-        assert leases.due(10) == [waiting.pk]
+        assert [child.status for child in children] == [Status.RUNNING, Status.PENDING, Status.PENDING]
+        assert leases.due(10) == []
+        transitions.suspend_run(parent, blocker=Blocker.CHILD)
+        assert set(leases.due(10)) == {child.pk for child in children[1:]}
 
     def test_nobodys_runs_have_no_limit(self, settings: Any, owner: User) -> None:
         settings.RUNS_PER_USER = 1
@@ -110,12 +110,12 @@ class TestPerAgent:
         assert new_run(owner, agent_id="b", claim=True).status == Status.PENDING
         assert new_run(stranger, agent_id="a", claim=True).status == Status.RUNNING
 
-    def test_a_called_run_of_a_full_agent_is_due_all_the_same(self, owner: User, stranger: User, settings: Any) -> None:
+    def test_a_called_run_of_a_full_agent_waits(self, owner: User, stranger: User, settings: Any) -> None:
         settings.RUNS_PER_AGENT = 1
         parent = claimed(new_run(owner, agent_id="caller"))
         assert new_run(stranger, agent_id="callee", claim=True).status == Status.RUNNING
-        child = new_run(owner, agent_id="callee", parent=parent, depth=1)
-        assert leases.due(10) == [child.pk]
+        new_run(owner, agent_id="callee", parent=parent, depth=1)
+        assert leases.due(10) == []
 
     def test_runs_of_no_agent_share_no_places(self, owner: User, settings: Any) -> None:
         settings.RUNS_PER_AGENT = 1

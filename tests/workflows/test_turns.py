@@ -88,11 +88,10 @@ class TestOrder:
             new_run(owner, subject="s")
         assert turn_of(new_run(owner)) <= timezone.now()
 
-    def test_a_run_that_another_called_has_no_lane_and_its_turn_at_once(self, owner: User) -> None:
+    def test_a_run_that_another_called_has_its_turn_at_once(self, owner: User) -> None:
         parent = claimed(new_run(owner))
         mine = backlog(owner, 20)
         child = new_run(owner, parent=parent, depth=1)
-        assert (Lease.objects.get(run=child).lane, Lease.objects.get(run_id=mine[3]).lane) == ("", owner.pk)
         assert leases.due(3) == [mine[0], child.pk, mine[1]]
 
     def test_called_runs_push_nobody_back(self, owner: User) -> None:

@@ -11,7 +11,7 @@ from gofannon.lib import http
 from gofannon.lib.clock import DatabaseNow
 from tests.workflows.receivers import over, owed, receiving, sending, soon, told
 from workflows.models import Delivery
-from workflows.webhooks import outbox, outcome, rows, sender
+from workflows.webhooks import outbox, outcome, rows
 from workflows.webhooks.outcome import Outcome
 from workflows.webhooks.sender import PER_ACTOR, PER_HOST
 
@@ -50,29 +50,6 @@ def test_an_actors_dead_receivers_hold_up_nobody_else(owner: User, stranger: Use
         one.held.set()
         two.held.set()
         assert {over(delivery).status for delivery in stuck} == {"delivered"}
-
-
-def test_no_backlog_is_so_long_that_it_hides_others(
-    owner: User, stranger: User, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sender, "LOOK_AT", PER_HOST)
-    with receiving(host="127.0.0.2", held=True) as dead, receiving() as alive:
-        stuck = [owed(owner, dead.url) for _ in range(7)]
-        others = [owed(who, alive.url) for who in (owner, stranger)]
-        with sending():
-            assert {over(one).status for one in others} == {"delivered"}
-            dead.held.set()
-            assert {over(one).status for one in stuck} == {"delivered"}
-
-
-def test_what_is_full_is_left_out_and_nothing_else(owner: User, stranger: User) -> None:
-    there = ["https://a.co", "https://a.co/x", "HTTPS://A.co?x", "https://a.co#x"]
-    elsewhere = ["https://a.com/x", "https://a.co:8443/x", "http://a.co/x", "https://b.co/?u=https://a.co/"]
-    deliveries = {url: owed(owner, url).pk for url in [*there, *elsewhere]}
-    nobodys, strangers = owed(None, "https://c.co/").pk, owed(stranger, "https://c.co/").pk
-    found = [waiting.id for waiting in outbox.due(20, without_origins=["https://a.co"])]
-    assert found == [*(deliveries[url] for url in elsewhere), nobodys, strangers]
-    assert [waiting.id for waiting in outbox.due(20, without_actors=[owner.pk])] == [nobodys, strangers]
 
 
 def test_two_senders_make_one_try_between_them(owner: User) -> None:

@@ -1,6 +1,6 @@
 """The ticket on the wire."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -53,6 +53,9 @@ class TicketSerializer(DocumentSerializer):
             "retry_of",
             "webhook_url",
         )
+        extra_kwargs: ClassVar[dict[str, Any]] = {
+            "webhook_url": {"help_text": "shown to whoever asked for the ticket and to staff, otherwise empty"}
+        }
 
     @extend_schema_field(serializers.ChoiceField(TicketStatus.choices))
     def get_status(self, ticket: Ticket) -> str:
@@ -76,9 +79,22 @@ class TicketSerializer(DocumentSerializer):
     def to_representation(self, ticket: Ticket) -> dict[str, Any]:
         """`result` is there from completion on, and not before."""
         shown: dict[str, Any] = super().to_representation(ticket)
+        if not self._shows_address(ticket):
+            shown["webhook_url"] = ""
         if ticket.has_result:
             shown["result"] = result_of(ticket)
         return shown
+
+    def _shows_address(self, ticket: Ticket) -> bool:
+        """An address may hold a secret of whoever asked. It is for them and for staff: the context's `request` says who
+        looks, or `to_actor` that it is them.
+        """
+        if self.context.get("to_actor"):
+            return True
+        user = getattr(self.context.get("request"), "user", None)
+        if user is None or user.pk is None:
+            return False
+        return bool(user.is_staff or user.pk == ticket.run.actor_id)
 
 
 def result_of(ticket: Ticket) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
+from gofannon.lib.exact_json import ExactJSONField
 from workflows.models.effect import Effect
 
 
@@ -35,7 +36,7 @@ class Approval(models.Model):
     requested_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField()
     decision = models.CharField(max_length=10, choices=Decision.choices, blank=True)
-    result = models.JSONField(null=True)
+    result = ExactJSONField(null=True)
     decided_at = models.DateTimeField(null=True)
     decided_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.DO_NOTHING, null=True, related_name="+", db_constraint=False

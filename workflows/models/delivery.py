@@ -1,10 +1,37 @@
 """Deliveries: what a webhook is told, until its receiver has heard it."""
 
+import socket
+from ipaddress import IPv4Address, ip_address
+
+import httpx
 from django.db import models
 from django.utils import timezone
 
 from gofannon.lib import ids
+from gofannon.lib.http.addresses import innermost
 from workflows.models.run import Run
+
+MOST_HOST_CHARACTERS = 255
+
+
+def host_of(url: str) -> str:
+    """The host that a request to `url` goes to, however the address spells it: without port, user and final dot, in
+    lower case, IDNA, numbers as addresses. "" where no request can go.
+
+    A name too long for DNS is cut: nothing answers to it.
+    """
+    try:
+        host = httpx.URL(url).raw_host.decode("ascii").lower().rstrip(".")
+    except (httpx.InvalidURL, TypeError, ValueError):
+        return ""
+    try:
+        return str(innermost(ip_address(host)))
+    except ValueError:
+        pass
+    try:  # 127.1, 0x7f000001, ...: as the system reads them when it looks up a name
+        return str(IPv4Address(socket.inet_aton(host)))
+    except OSError:
+        return host[:MOST_HOST_CHARACTERS]
 
 
 class Delivery(models.Model):
@@ -20,6 +47,7 @@ class Delivery(models.Model):
     id = models.CharField(primary_key=True, max_length=ids.MAX_LENGTH, editable=False)
     run = models.ForeignKey(Run, models.CASCADE, related_name="deliveries")
     url = models.URLField(max_length=2000)
+    host = models.CharField(max_length=MOST_HOST_CHARACTERS, blank=True, editable=False, help_text="that of the URL")
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.PENDING)
     attempts = models.PositiveIntegerField(default=0)
     due_at = models.DateTimeField(null=True, default=timezone.now, help_text="when it is sent next")
@@ -40,4 +68,5 @@ class Delivery(models.Model):
 
     def save(self, *args: object, **kwargs: object) -> None:
         self.id = self.id or ids.new_id("delivery")
+        self.host = host_of(self.url)
         super().save(*args, **kwargs)  # type: ignore[arg-type]

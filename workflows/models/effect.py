@@ -3,6 +3,7 @@
 from django.db import models
 from django.utils import timezone
 
+from gofannon.lib.exact_json import ExactJSONField
 from workflows.models.run import Run
 
 
@@ -25,8 +26,8 @@ class Effect(models.Model):
     effect_class = models.CharField(max_length=10, choices=Class.choices, default=Class.UNSAFE)
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.INTENT)
     attempt = models.PositiveIntegerField(help_text="the claim that wrote it")
-    arguments = models.JSONField(default=dict)
-    result = models.JSONField(null=True)
+    arguments = ExactJSONField(default=dict)
+    result = ExactJSONField(null=True)
     error = models.JSONField(null=True)
     made_after = models.PositiveIntegerField(default=0, help_text="inputs that the code had been given by then")
     step = models.PositiveIntegerField(null=True, help_text="the input as which the code was given the answer")

@@ -19,9 +19,7 @@ class Lease(models.Model):
     holder = models.CharField(max_length=64, blank=True, help_text="the process that holds it")
     attempt = models.PositiveIntegerField(default=0)
     due_at = models.DateTimeField(null=True, db_index=True)
-    lane = models.CharField(
-        max_length=ids.MAX_LENGTH, blank=True, help_text="whose turn it is; empty for a run called by another"
-    )
+    lane = models.CharField(max_length=ids.MAX_LENGTH, blank=True, help_text="whose turn it is: the asking user's id")
     agent_id = models.CharField(max_length=ids.MAX_LENGTH, blank=True)
     turn_at = models.DateTimeField(default=timezone.now, help_text="of those that are due, the earliest goes first")
     knocks = models.PositiveIntegerField(default=0, help_text="wake-ups from outside so far")

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from agents.models import Snapshot
 from gofannon.lib import ids
+from gofannon.lib.exact_json import ExactJSONField
 from workflows.models.subject import MAX_LENGTH as MAX_SUBJECT
 
 
@@ -91,6 +92,8 @@ class Run(models.Model):
 
     parent = models.ForeignKey("self", models.DO_NOTHING, null=True, related_name="children", db_constraint=False)
     depth = models.PositiveSmallIntegerField(default=0)
+    root_id = models.CharField(max_length=ids.MAX_LENGTH, blank=True, help_text="of a called run: where it all began")
+    called = models.PositiveIntegerField(default=0, help_text="runs that were called from here on down")
     actor = _user()
     owner = _user()
     payer = _user()
@@ -104,9 +107,10 @@ class Run(models.Model):
     runtime = models.CharField(max_length=10, blank=True, help_text="of the sandbox, once calls were made in it")
     seed = models.BigIntegerField(default=0, help_text="of the code's random numbers")
 
-    input = models.JSONField(null=True)
-    output = models.JSONField(null=True)
+    input = ExactJSONField(null=True)
+    output = ExactJSONField(null=True)
     error = models.JSONField(null=True, help_text="{code, message, permanent, partial?}")
+    stdout = models.TextField(blank=True, help_text="what its code printed, the beginning")
     cost_nano = models.BigIntegerField(default=0, help_text="nano-USD")
 
     created_at = models.DateTimeField(default=timezone.now)

@@ -24,25 +24,30 @@ class Waiting(NamedTuple):
     """A delivery that is due."""
 
     id: str
-    url: str
+    host: str
     actor_id: str | None
 
 
-def due(limit: int, *, without_origins: Collection[str] = (), without_actors: Collection[str] = ()) -> list[Waiting]:
+def due(
+    limit: int,
+    *,
+    without_ids: Collection[str] = (),
+    without_hosts: Collection[str] = (),
+    without_actors: Collection[str] = (),
+) -> list[Waiting]:
     """Deliveries that any worker may send now, longest due first.
 
-    Left out are those to `without_origins` (`https://host:port`, as an address spells it) and `without_actors`.
+    Left out in the query itself are those named, so that none of them stands before others: hosts as `host_of` spells
+    them; actors by id.
     """
     rows = Delivery.objects.filter(status=Delivery.Status.PENDING, due_at__lte=DatabaseNow())
+    if without_ids:
+        rows = rows.exclude(pk__in=without_ids)
+    if without_hosts:
+        rows = rows.exclude(host__in=without_hosts)
     if without_actors:
         rows = rows.filter(Q(run__actor_id=None) | ~Q(run__actor_id__in=without_actors))
-    for origin in without_origins:
-        # With what may follow an origin, lest it stand for every host whose name it begins.
-        there = Q(url__iexact=origin)
-        for follows in "/?#":
-            there |= Q(url__istartswith=origin + follows)
-        rows = rows.exclude(there)
-    found = rows.order_by("due_at").values_list("pk", "url", "run__actor_id")
+    found = rows.order_by("due_at").values_list("pk", "host", "run__actor_id")
     return [Waiting(*row) for row in found[:limit]]
 
 

@@ -13,6 +13,7 @@ HttpError                  sent
 ├── ConnectFailed          no (1)     `connect_failed`
 ├── TlsFailed              no (1)     `tls_failed`
 ├── TimedOut               as it was  `timeout`
+├── Cancelled              as it was  `cancelled`
 ├── ConnectionLost         yes        `connection_lost`
 ├── InvalidAnswer          yes        `invalid_answer`: no HTTP, damaged or unknown compression
 ├── TooLarge               yes        `too_large`
@@ -29,6 +30,7 @@ from collections.abc import Callable, Mapping
 from gofannon.lib.http.allowed import AllowList
 from gofannon.lib.http.errors import (
     AddressRefused,
+    Cancelled,
     ConnectFailed,
     ConnectionLost,
     HttpError,
@@ -47,6 +49,7 @@ from gofannon.lib.http.shared import Policy, close, configure, default_seconds, 
 __all__ = [
     "AddressRefused",
     "AllowList",
+    "Cancelled",
     "ConnectFailed",
     "ConnectionLost",
     "HttpError",
@@ -77,6 +80,7 @@ def request(
     max_bytes: int = MOST_BYTES,
     redirects: int = 0,
     before_send: Callable[[], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
 ) -> Response:
     """`Client.request` of the process's client; `timeout` is OUTBOUND_TIMEOUT_SECONDS where it is None."""
     return shared_client().request(
@@ -88,4 +92,5 @@ def request(
         max_bytes=max_bytes,
         redirects=redirects,
         before_send=before_send,
+        cancelled=cancelled,
     )

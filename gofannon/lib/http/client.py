@@ -21,6 +21,7 @@ from gofannon.lib.http.errors import (
     TooManyRedirects,
 )
 from gofannon.lib.http.exchange import Exchange, taking_place
+from gofannon.lib.http.lookups import Resolver, SystemResolver
 from gofannon.lib.http.messages import (
     DEFAULT_SECONDS,
     METHODS,
@@ -30,7 +31,7 @@ from gofannon.lib.http.messages import (
     raw_headers,
     read_headers,
 )
-from gofannon.lib.http.network import GuardedBackend, Resolver, SystemResolver
+from gofannon.lib.http.network import GuardedBackend
 from gofannon.lib.http.urls import parse_url
 
 # Shorter than the 5 s after which common servers close: a request that crosses their closing has an unknown outcome.
@@ -77,15 +78,17 @@ class Client:
         max_bytes: int = MOST_BYTES,
         redirects: int = 0,
         before_send: Callable[[], None] | None = None,
+        cancelled: Callable[[], bool] | None = None,
     ) -> Response:
         """Sends one request and reads its answer.
 
         timeout: seconds from now to the end of the answer. max_bytes: of the body, decompressed.
         redirects: how many are followed, for GET and HEAD; any other redirect is an answer like others.
         before_send: called once, when there is a connection and nothing has been written; what it raises comes out.
+        cancelled: asked before every wait and about four times a second meanwhile; true ends the request.
         Raises HttpError.
         """
-        exchange = Exchange(self._seconds if timeout is None else timeout, before_send)
+        exchange = Exchange(self._seconds if timeout is None else timeout, before_send, cancelled)
         try:
             if method not in METHODS:
                 raise InvalidRequest("the method is none of " + ", ".join(sorted(METHODS)))

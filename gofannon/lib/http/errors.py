@@ -48,6 +48,10 @@ class TimedOut(HttpError):
     code = "timeout"
 
 
+class Cancelled(HttpError):
+    code = "cancelled"
+
+
 class ConnectionLost(HttpError):
     code = "connection_lost"
 

@@ -9,28 +9,45 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from gofannon.lib.http.errors import ConnectionLost, TimedOut
+from gofannon.lib.http.errors import Cancelled, ConnectionLost, TimedOut
 
 LONGEST_SECONDS = 86_400.0
+# How long a request that can be cancelled waits before it asks whether it is.
+SLICE_SECONDS = 0.25
+TIME_IS_OVER = "the time for the request is over"
 
 
 class Exchange:
     """From the call to the end of the answer, over all redirects."""
 
-    def __init__(self, seconds: float, before_send: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        seconds: float,
+        before_send: Callable[[], None] | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> None:
         self._deadline = time.monotonic() + min(seconds, LONGEST_SECONDS)
         self._before_send = before_send
+        self._cancelled = cancelled
         self._carrier: object = None
         self.sent = False
         self.hung_up = False
         self.status: int | None = None
 
-    def remaining(self) -> float:
-        """Seconds that are left, more than 0. Raises TimedOut."""
+    def remaining(self, late: str = TIME_IS_OVER) -> float:
+        """Seconds that are left, more than 0. Raises TimedOut, which says `late`."""
         left = self._deadline - time.monotonic()
         if left <= 0:
-            raise TimedOut("the time for the request is over")
+            raise TimedOut(late)
         return left
+
+    def next_wait(self, late: str = TIME_IS_OVER) -> float:
+        """Seconds to wait before asking this again, more than 0. Raises Cancelled, and TimedOut, which says `late`."""
+        if self._cancelled is None:
+            return self.remaining(late)
+        if self._cancelled():
+            raise Cancelled("the request was cancelled")
+        return min(self.remaining(late), SLICE_SECONDS)
 
     def next_hop(self) -> None:
         """The request is answered by a redirect, and the next one may go out."""
@@ -38,7 +55,7 @@ class Exchange:
         self.status = None
 
     def about_to_write(self, carrier: object) -> None:
-        """A stream is about to write bytes of the request. Raises what `before_send` raises, and TimedOut.
+        """A stream is about to write bytes of the request. Raises what `before_send` raises, TimedOut and Cancelled.
 
         A second stream is refused: whatever httpcore thinks of it, nothing is sent twice.
         """
@@ -48,7 +65,7 @@ class Exchange:
             raise ConnectionLost("the connection was lost, and the request is not sent a second time")
         if not self.sent and self._before_send is not None:
             self._before_send()
-        self.remaining()
+        self.next_wait()
         self.sent = True
         self._carrier = carrier
 
