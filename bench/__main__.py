@@ -35,8 +35,14 @@ def main(names: list[str]) -> int:
     text = f"{table(figures)}\n\n{circumstances(load, os.getloadavg())}\n"
     print(text)
     if not names and not failed:
-        RESULTS.write_text(f"# Results\n\nWritten by `make bench`.\n\n{text}", encoding="utf-8")
+        RESULTS.write_text(f"# Results\n\nWritten by `make bench`.\n\n{text}{chaos()}", encoding="utf-8")
     return 1 if failed else 0
+
+
+def chaos() -> str:
+    """What `make chaos` has left in the results: it is another measurement, with a machine and a day of its own."""
+    _, section, rest = RESULTS.read_text(encoding="utf-8").partition("\n## Chaos")
+    return section + rest
 
 
 def table(figures: list[Figure]) -> str:

@@ -13,7 +13,7 @@ from gofannon.lib.clock import DatabaseNow
 from gofannon.lib.errors import ApiError, Conflict
 from workflows import transitions
 from workflows.execution import persist
-from workflows.models import Approval, Decision, Effect, Run
+from workflows.models import Approval, Decision, Effect
 from workflows.runners import Control
 from workflows.transitions import Note
 
@@ -65,13 +65,6 @@ def decidable_by(user: Any) -> QuerySet[Approval]:
         return approvals
     editable = Agent.objects.editable_by(user).values("pk")
     return approvals.filter(Q(effect__run__owner_id=user.pk) | Q(effect__run__agent_id__in=editable))
-
-
-def may_see_inside(user: Any, run: Run) -> bool:
-    """Whether a user may see what a run's calls were given and gave: as decides about them."""
-    if user.is_staff or run.owner_id == user.pk:
-        return True
-    return Agent.objects.editable_by(user).filter(pk=run.agent_id).exists()
 
 
 def decide_approval(*, actor: Any, approval: Approval, decision: str, result: Any = None) -> None:

@@ -17,7 +17,7 @@ from workflows.runners import Completed, Control, Failed, Later, Result
 from workflows.tool_calls import EndRun
 from workflows.transitions import Note
 
-MAX_LOGGED_STDOUT = 64 * 1024
+MAX_STORED_STDOUT = 64 * 1024
 # So long a run waits for a place in the sandbox in its thread, before it gives that back, too.
 SLOT_SECONDS = 5.0
 PAUSE_SECONDS = 0.1
@@ -102,17 +102,18 @@ def _result(spec: AgentSpec, outcome: sandbox.Outcome) -> Result:
         "wall_seconds": round(outcome.wall_seconds, 6),
         "peak_memory_bytes": outcome.peak_memory_bytes,
     }
-    printed = [Note("stdout", {"text": outcome.stdout[:MAX_LOGGED_STDOUT]})] if outcome.stdout else []
+    printed = [Note("stdout", {"bytes": len(outcome.stdout.encode())})] if outcome.stdout else []
+    stdout = outcome.stdout[:MAX_STORED_STDOUT]
     notes = (*printed, Note("sandbox", usage))
     if outcome.error is not None:
         error = outcome.error
         detail: dict[str, Any] = {"traceback": error.traceback} if error.traceback else {}
         if error.line is not None:
             detail["line"] = error.line
-        return Failed(error.code, error.message, permanent=error.permanent, detail=detail, notes=notes)
+        return Failed(error.code, error.message, permanent=error.permanent, detail=detail, notes=notes, stdout=stdout)
     try:
         schemas.check(outcome.output, spec.output_schema, "output")
     except ApiError as mismatch:
         detail = {key: value for key, value in mismatch.as_dict().items() if key not in {"code", "message"}}
-        return Failed(mismatch.code, mismatch.message, detail=detail, notes=notes)
-    return Completed(outcome.output, notes=notes)
+        return Failed(mismatch.code, mismatch.message, detail=detail, notes=notes, stdout=stdout)
+    return Completed(outcome.output, notes=notes, stdout=stdout)

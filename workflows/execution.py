@@ -50,7 +50,7 @@ def advance(run_id: str) -> None:
 def execute(run: Run) -> None:
     """Works on a run that this process has claimed, and writes what comes of it. Raises nothing but exits."""
     control = Control(run)
-    with heartbeat.holding(control), _beside(run) as room:
+    with heartbeat.holding(control), beside(run) as room:
         try:
             result = _attempt(control) if room else Later(random.uniform(0.5, 1.5), detail=ALONE)  # noqa: S311
             try:
@@ -67,7 +67,7 @@ def execute(run: Run) -> None:
 
 
 @contextlib.contextmanager
-def _beside(run: Run) -> Iterator[bool]:
+def beside(run: Run) -> Iterator[bool]:
     """Whether the run may be worked on beside the others: one whose workers died again and again only where no other
     such run is. So whichever of them kills the process is the only one to be blamed once more.
     """

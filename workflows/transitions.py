@@ -24,7 +24,7 @@ from django.utils import timezone
 from gofannon.lib.clock import DatabaseNow
 from gofannon.lib.errors import ApiError
 from gofannon.lib.returning import update_returning
-from workflows import bus, doorbell, leases, subjects
+from workflows import bus, doorbell, inside, leases, subjects
 from workflows.leases import LeaseLost
 from workflows.models import UNFINISHED, Blocker, Checkpoint, Effect, Event, Lease, Run, Status
 from workflows.webhooks import rows as webhooks
@@ -131,7 +131,7 @@ def fail_run(
     """`error` is `{code, message, permanent, partial?}`. Raises LeaseLost."""
     status = Status.CANCELLED if cancelled else Status.FAILED
     # Whoever sees the event need not be shown the agent's code.
-    told = {name: value for name, value in error.items() if name != "traceback"}
+    told = inside.without_inner(error)
     values = {"error": error, "stdout": stdout}
     _finish(run, status, values, cost_nano, (*notes, Note(status.value, {"error": told})))
 

@@ -10,6 +10,8 @@ from workflows.models import Approval, Blocker, Lease, Run, Status
 from workflows.why_facts import HEARD_WITHIN_SECONDS, MOST_COUNTED, Facts, load_facts
 
 MOST_ERROR_CHARACTERS = 300
+# What a worker is called before those who do not run the platform.
+SOME_WORKER = "a worker"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,8 @@ def _lease(facts: Facts) -> Lease:
 
 
 def _holder(facts: Facts) -> str:
+    if not facts.names_workers:
+        return SOME_WORKER
     name, worker = _lease(facts).holder, facts.holder
     return f"worker {name}" if worker is None else f"worker {name} (process {worker.pid} of host {worker.host})"
 
@@ -127,7 +131,8 @@ def _user_limit(facts: Facts) -> Words:
 
 
 def _agent_limit(facts: Facts) -> Words:
-    return _limited(facts, f"the agent {facts.agent}", facts.held_by_agent, facts.agent_limit)
+    agent = f"the agent {facts.agent}" if facts.agent else "the agent"
+    return _limited(facts, agent, facts.held_by_agent, facts.agent_limit)
 
 
 def _limited(facts: Facts, who: str, held: int, most: int) -> Words:

@@ -34,6 +34,7 @@ class Facts:
     run: Run
     lease: Lease | None = None
     agent: str = ""
+    names_workers: bool = False
     holder: Worker | None = None
     workers: int = 0
     ahead: int = 0
@@ -46,20 +47,24 @@ class Facts:
 
 
 def load_facts(run_id: str, user: Any) -> Facts:
-    """At most five queries, however much waits. What `user` may not see is not `shown`; None sees all.
+    """At most five queries, however much waits. What `user` may not see is not `shown`, and an agent is not named to
+    them; workers are named to staff. None sees all.
 
     Raises Run.DoesNotExist.
     """
-    name = Subquery(Agent.objects.filter(pk=OuterRef("agent_id")).values("name")[:1])
+    all_shown = user is None or user.is_staff
+    agents = Agent.objects.all() if all_shown else Agent.objects.visible_to(user)
+    name = Subquery(agents.filter(pk=OuterRef("agent_id")).values("name")[:1])
     found = Run.objects.select_related("lease").defer("input", "output").annotate(now=DatabaseNow(), named=name)
     run = found.get(pk=run_id)
     lease: Lease | None = getattr(run, "lease", None)
-    known: dict[str, Any] = {"now": run.now, "run": run, "lease": lease, "agent": run.named or run.agent_id}
+    agent = run.named or run.deployment_id or (run.agent_id if all_shown else "")
+    known: dict[str, Any] = {"now": run.now, "run": run, "lease": lease, "agent": agent, "names_workers": all_shown}
     if lease is None or run.is_finished:
         return Facts(**known)
     heard = Worker.objects.filter(role="worker", heard_at__gt=DatabaseNow(-HEARD_WITHIN_SECONDS))
     known["workers"] = heard.count()
-    if lease.holder:
+    if lease.holder and all_shown:
         known["holder"] = Worker.objects.filter(pk=lease.holder).first()
     elif lease.due_at is not None and lease.due_at <= run.now:
         known.update(_load_queue(lease))

@@ -23,7 +23,7 @@ class CountingTool:
     effect_class: EffectClass
     name: str
     calls: ClassVar[list[ToolCall]]
-    plan: ClassVar[list[str | Exception]]
+    plan: ClassVar[list[str | Exception | dict[str, Any]]]
 
     def __init_subclass__(cls) -> None:
         cls.calls, cls.plan = [], []
@@ -38,6 +38,8 @@ class CountingTool:
             raise Killed
         if isinstance(planned, Exception):
             raise planned
+        if isinstance(planned, dict):
+            return planned
         return {"n": len(self.calls)}
 
 

@@ -140,6 +140,37 @@ class TestErrors:
         assert "too_many_calls: a run calls at most 3 agents" in run.error["message"]
         assert Run.objects.filter(parent=run).count() == 3
 
+    def test_calls_made_at_once_are_counted_too(self, owner: User, double: Agent, settings: Any) -> None:
+        settings.CALL_FANOUT = 2
+        code = """
+import asyncio
+async def one(n):
+    try:
+        return await call_agent("double", {"n": n})
+    except Exception as error:
+        return str(error)[:14]
+async def handler(event):
+    return await asyncio.gather(*[one(n) for n in range(8)])
+"""
+        make_caller(owner, double, code=code)
+        run = call(owner, {})
+        assert (run.output.count("too_many_calls"), Run.objects.filter(parent=run).count()) == (6, 2)
+
+    def test_what_began_it_all_bounds_the_whole_tree(self, owner: User, settings: Any) -> None:
+        settings.CALL_TOTAL = 4
+        code = "def handler(event):\n    return [call_agent('caller', event) for _ in range(2)]\n"
+        agent = make_agent(owner, code, name="caller", runtime="monty")
+        agent.write_lists({"gofannon_agents": [agent.pk]})
+        agent_actions.deploy_agent(actor=owner, agent=agent, name="caller")
+        run = call(owner, {})
+        assert (Run.objects.count(), run.called) == (5, 4)
+        assert set(Run.objects.exclude(pk=run.pk).values_list("root_id", flat=True)) == {run.pk}
+
+    def test_a_user_at_the_limit_calls_one_after_the_other(self, owner: User, double: Agent, settings: Any) -> None:
+        settings.RUNS_PER_USER = 1
+        make_caller(owner, double)
+        assert call(owner, {"name": "double", "input": {"n": 5}}).output == 10
+
 
 class TestRecovery:
     def make_pair(self, owner: User, tool: str) -> None:

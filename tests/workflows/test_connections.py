@@ -19,7 +19,7 @@ from workflows.models import Run
 
 WAITING = 64
 POOL = 6
-CODE = "def handler(event):\n    return tools.http.get(url=event)['status']\n"
+CODE = "def handler(event):\n    log('asking')\n    return tools.http.get(url=event)['status']\n"
 
 pytestmark = pytest.mark.skipif(
     connection.vendor != "postgresql", reason="a connection to SQLite is a file handle of the process, and costs nobody"

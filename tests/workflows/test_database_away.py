@@ -12,6 +12,7 @@ from django.db import DataError, IntegrityError, OperationalError, connection, t
 
 from billing.models import User
 from gofannon.lib.clock import DatabaseNow
+from gofannon.lib.postgresql.base import DatabaseWrapper
 from tests import services
 from tests.conftest import database_url
 from tests.factories.runs import deploy
@@ -20,6 +21,7 @@ from tickets import actions
 from workflows import execution, heartbeat, leases, transitions
 from workflows.models import Event, Lease, Run, Status
 from workflows.runners import RUNNERS, Completed, Control, Result
+from workflows.sweeper import Sweeper
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -296,3 +298,40 @@ def test_a_worker_finishes_a_run_though_all_its_connections_are_cut(owner: User)
             ended += terminate("query LIKE %s", "%workflows_%")
     assert (stored(run).status, stored(run).output, stored(run).attempt) == (Status.COMPLETED, "slept", 1)
     assert ended > 0
+
+
+def test_a_sweeper_keeps_its_places_when_a_claim_fails(owner: User) -> None:
+    deploy(owner)
+    target = actions.find_target(actor=owner, name="echo")
+    actions.submit_ticket(actor=owner, target=target, input=1)
+
+    def broken(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if sql.startswith("UPDATE") and "workflows_lease" in sql:
+            raise OperationalError("the server closed the connection")
+        return execute(sql, params, many, context)
+
+    sweeper = Sweeper(places=2)
+    with connection.execute_wrapper(broken):
+        for _ in range(5):
+            with pytest.raises(OperationalError):
+                sweeper.sweep()
+    assert sweeper.sweep() == 1
+    sweeper.pool.shutdown()
+
+
+@on_postgresql
+def test_a_pool_whose_connections_were_cut_gives_one_that_answers() -> None:
+    options = {"pool": {"min_size": 4, "max_size": 4, "timeout": 5}, "application_name": "cut off"}
+    pooled = DatabaseWrapper({**connection.settings_dict, "OPTIONS": options, "CONN_HEALTH_CHECKS": False}, "pooled")
+    try:
+        assert pooled.pool is not None
+        pooled.pool.open(wait=True)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'cut off'")
+            assert cursor.rowcount == 4
+        with pooled.cursor() as cursor:
+            cursor.execute("SELECT 1")
+            assert cursor.fetchone() == (1,)
+    finally:
+        pooled.close()
+        pooled.close_pool()

@@ -144,6 +144,7 @@ class TestFencing:
         with pytest.raises(leases.LeaseLost):
             calls.make(Call("1", "test.unsafe", {}), UnsafeTool(), lambda: (1, 1.0))
         assert UnsafeTool.calls == []
+        assert not Effect.objects.exists()
 
     def test_getting_on_makes_earlier_tries_forgotten(self, owner: User) -> None:
         PureTool.plan += ["killed before", "killed before", "", "killed before"]
@@ -152,6 +153,24 @@ class TestFencing:
             killed(run)
         run.refresh_from_db()
         assert (run.attempt, run.tries) == (3, 0)
+
+    def test_a_run_that_got_on_in_its_last_try_is_not_given_up_for_a_fault(self, owner: User) -> None:
+        PureTool.plan += ["killed before"] * 4
+        run = make_run(owner, "test.pure", "no such tool")
+        for _ in range(4):
+            killed(run)
+        assert (advance(run).status, Run.objects.get().tries) == ("waiting", 0)
+
+    def test_of_runs_whose_workers_died_one_is_worked_on_at_a_time(self, owner: User) -> None:
+        one, other = make_run(owner, "test.pure"), make_run(owner, "test.keyed")
+        Run.objects.update(tries=execution.SUSPECT_TRIES)
+        PureTool.plan.append({"meanwhile": 1})
+        held = transitions.claim_run(one.pk)
+        assert held is not None
+        with execution.beside(held) as room:
+            put_off = advance(other)
+        assert (room, put_off.status, put_off.tries, KeyedTool.calls) == (True, "waiting", 3, [])
+        assert advance(other).status == "completed"
 
     def test_a_call_that_kills_every_worker_is_given_up(self, owner: User) -> None:
         PureTool.plan += ["killed before"] * 9

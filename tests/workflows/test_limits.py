@@ -13,7 +13,7 @@ from tests.conftest import client_of
 from tests.factories.runs import deploy
 from tests.workflows.spine import Stage, claimed, crew, in_threads, new_run, overdue, staged, stored, until
 from workflows import execution, leases, transitions
-from workflows.models import Lease, Run, Status
+from workflows.models import Blocker, Lease, Run, Status
 
 
 @pytest.fixture

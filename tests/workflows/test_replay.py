@@ -11,7 +11,7 @@ from gofannon.lib.clock import DatabaseNow
 from tests.factories.effects import TOOLS, KeyedTool, Killed, PureTool, UnsafeTool
 from tests.factories.runs import deploy
 from tickets import actions
-from workflows import approvals, execution, heartbeat, leases, transitions
+from workflows import approvals, effects, execution, heartbeat, leases, transitions
 from workflows.models import Approval, Checkpoint, Effect, Event, Lease, Run
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -192,3 +192,45 @@ class TestCheckpoints:
         KeyedTool.plan.append("killed after")
         killed(waiting)
         assert advance(waiting).output == [{"n": 1}, {"n": 2}]
+
+
+def test_answers_come_back_as_they_were(owner: User, runtime: str) -> None:
+    code = """
+def handler(event):
+    first = tools.test.pure(a=1e16, z=[1.0, 1e300], b={"z": 1, "a": 2})
+    tools.test.keyed(keys=list(first), given=list(event), number=repr(first["long key"]))
+    return first
+"""
+    answer = {"long key": 1e22, "b": 1.0, "a": {"z": 1, "y": 2}}
+    PureTool.plan.append(answer)
+    KeyedTool.plan.append("killed after")
+    deploy(owner, code, runtime=runtime, tools={"test": ["pure", "keyed"]})
+    target = actions.find_target(actor=owner, name="echo")
+    run = actions.submit_ticket(actor=owner, target=target, input={"zz": 1, "b": 2, "a": 3}).run
+    killed(run)
+    done = advance(run)
+    assert (done.status, done.error) == ("completed", None)
+    assert list(done.output.items()) == list(answer.items())
+    assert KeyedTool.calls[1].arguments == {
+        "keys": ["long key", "b", "a"],
+        "given": ["zz", "b", "a"],
+        "number": "1e+22",
+    }
+
+
+def test_a_tool_that_is_gone_is_told_to_the_code(owner: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = submit(owner, SYNC.format(last="keyed"), "monty")
+    KeyedTool.plan.append("killed after")
+    killed(run)
+    monkeypatch.delitem(tools.TOOLS, "test.keyed")
+    tools.tool_of.cache_clear()
+    done = advance(run)
+    assert "not_available: test.keyed is not available any more" in done.error["message"]
+
+
+def test_a_run_takes_and_gives_so_much_and_no_more(owner: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(effects, "MAX_RUN_BYTES", 100)
+    code = "def handler(event):\n    for n in range(9):\n        tools.test.pure(text='x' * 20)\n"
+    done = advance(submit(owner, code, "monty"))
+    assert "too_large: the calls of a run take and give at most" in done.error["message"]
+    assert 1 < len(PureTool.calls) < 5

@@ -94,18 +94,20 @@ class TestOrder:
         child = new_run(owner, parent=parent, depth=1)
         assert leases.due(3) == [mine[0], child.pk, mine[1]]
 
-    def test_called_runs_push_nobody_back(self, owner: User) -> None:
+    def test_called_runs_push_nobody_else_back(self, owner: User, stranger: User) -> None:
         parent = claimed(new_run(owner))
         for _ in range(5):
             new_run(owner, parent=parent, depth=1)
-        assert turn_of(new_run(owner)) <= timezone.now()
+        assert turn_of(new_run(stranger)) <= timezone.now()
 
-    def test_who_has_waited_long_enough_goes_before_all_who_come_now(self, owner: User, stranger: User) -> None:
+    def test_a_backlog_that_is_worked_off_slowly_alternates_with_who_comes_now(
+        self, owner: User, stranger: User
+    ) -> None:
         mine = backlog(owner, 50)
         # As it stands ten minutes later.
         Lease.objects.update(turn_at=F("turn_at") - timedelta(seconds=600))
         yours = [new_run(stranger).pk for _ in range(2)]
-        assert leases.due(52) == [*mine, *yours]
+        assert leases.due(5) == [mine[0], yours[0], mine[1], yours[1], mine[2]]
 
     def test_a_dead_holders_run_keeps_its_place(self, owner: User, stranger: User) -> None:
         mine = backlog(owner, 3)

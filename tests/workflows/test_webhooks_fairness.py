@@ -180,12 +180,15 @@ def planned(query: str) -> str:
 def a_hundred_thousand(owner: User) -> None:
     """Deliveries of one actor to one host, each about a run of its own: 5,000 are due, the others have ended."""
     model = owed(owner, "http://evil.example/")
-    for copied, others in ((Run, {"id": "'run_' || n"}), (Delivery, {"id": "n", "run_id": "'run_' || n"})):
-        key = model.run_id if copied is Run else model.pk
-        columns = [field.column for field in copied._meta.concrete_fields]
-        if copied is Delivery:
-            others["status"] = "CASE WHEN n <= 5000 THEN 'pending' ELSE 'delivered' END"
-            others["due_at"] = "CASE WHEN n <= 5000 THEN due_at END"
+    of_runs = {"id": "'run_' || n"}
+    of_deliveries = {
+        "id": "n",
+        "run_id": "'run_' || n",
+        "status": "CASE WHEN n <= 5000 THEN 'pending' ELSE 'delivered' END",
+        "due_at": "CASE WHEN n <= 5000 THEN due_at END",
+    }
+    for copied, key, others in ((Run, model.run_id, of_runs), (Delivery, model.pk, of_deliveries)):
+        columns: list[str] = [str(field.column) for field in copied._meta.concrete_fields]
         names = ", ".join(f'"{name}"' for name in columns)
         values = ", ".join(others.get(name, f'"{name}"') for name in columns)
         with connection.cursor() as cursor:

@@ -22,7 +22,7 @@ from tickets import actions
 from tickets.api.places import place_of
 from tickets.api.serializers import RunAccepted, RunAnswer, RunBody, RunRefused
 from tickets.models import Ticket
-from workflows import execution
+from workflows import execution, inside
 from workflows.models import Status
 
 DEFAULT_WAIT_SECONDS = 30
@@ -95,7 +95,7 @@ class RunView(APIView):
             preferred = {"Location": f"/api/tickets/{ticket.pk}", "Preference-Applied": "respond-async"}
             return Response(body, status=202, headers=preferred)
         if ticket.run.error is not None:
-            error = {**ticket.run.error, "request_id": current_request_id.get()}
+            error = {**inside.error_for(self.request.user, ticket.run), "request_id": current_request_id.get()}
             return Response({"error": error, "ticket_id": ticket.pk}, status=422)
         return Response(self.output(ticket), headers={"Location": f"/api/tickets/{ticket.pk}"})
 

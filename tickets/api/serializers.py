@@ -1,5 +1,6 @@
 """The ticket on the wire."""
 
+from functools import cached_property
 from typing import Any, ClassVar
 
 from drf_spectacular.utils import extend_schema_field
@@ -9,7 +10,7 @@ from gofannon.lib import clock, money
 from gofannon.lib.rest.fields import AnyField
 from gofannon.lib.rest.serializers import DocumentSerializer, StrictSerializer
 from tickets.models import Ticket, TicketStatus
-from workflows import subjects
+from workflows import inside, subjects
 
 
 class RequestShape(serializers.Serializer[Any]):
@@ -29,6 +30,8 @@ class ErrorShape(serializers.Serializer[Any]):
     code = serializers.CharField()
     message = serializers.CharField()
     permanent = serializers.BooleanField()
+    line = serializers.IntegerField(required=False, help_text="of the agent's code")
+    traceback = serializers.CharField(required=False, help_text="for the agent's owner, its editors and staff alone")
     partial = AnyField(required=False)  # type: ignore[assignment]
 
 
@@ -69,8 +72,21 @@ class TicketSerializer(DocumentSerializer):
 
     @extend_schema_field(ErrorShape(allow_null=True))
     def get_error(self, ticket: Ticket) -> dict[str, Any] | None:
-        error: dict[str, Any] | None = ticket.run.error
-        return error
+        run = ticket.run
+        error: dict[str, Any] | None = run.error
+        if not inside.has_inner(error):
+            return error
+        if self.context.get("to_actor"):
+            shown: dict[str, Any] = inside.error_for_actor(run)
+            return shown
+        return error if run.pk in self._seen_inside else inside.without_inner(error)
+
+    @cached_property
+    def _seen_inside(self) -> frozenset[str]:
+        """Of the page: which runs its reader may look into."""
+        user, shown = self._reader, self.root.instance
+        tickets = shown if isinstance(shown, list) else [shown]
+        return frozenset() if user is None else inside.seen_inside(user, [ticket.run for ticket in tickets])
 
     @extend_schema_field(serializers.DateTimeField())
     def get_updated_at(self, ticket: Ticket) -> str:
@@ -91,10 +107,13 @@ class TicketSerializer(DocumentSerializer):
         """
         if self.context.get("to_actor"):
             return True
+        user = self._reader
+        return user is not None and bool(user.is_staff or user.pk == ticket.run.actor_id)
+
+    @property
+    def _reader(self) -> Any:
         user = getattr(self.context.get("request"), "user", None)
-        if user is None or user.pk is None:
-            return False
-        return bool(user.is_staff or user.pk == ticket.run.actor_id)
+        return None if user is None or user.pk is None else user
 
 
 def result_of(ticket: Ticket) -> dict[str, Any]:

@@ -39,8 +39,12 @@ class TicketViewSet(DocumentViewSet):
     serializer_class = TicketSerializer
     filterset_class = TicketFilters
     http_method_names = ["get", "post", "head", "options"]
+    heavy_columns = ("run__input", "run__output", "run__error")
     run_actions = ("create", "cancel", "retry")
     idempotent_actions = ("create", "retry")
+
+    def get_queryset(self) -> QuerySet[Any]:
+        return super().get_queryset().defer("run__stdout")
 
     @extend_schema(request=TicketBody, responses={201: TicketDocument})
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:

@@ -21,6 +21,11 @@ class ApprovalAdmin(HistoryAdmin):
     ordering = ("-id",)
     actions = ("allow", "deny", "retry", "fail")
 
+    def has_decide_permission(self, request: HttpRequest) -> bool:
+        """Whoever may change approvals, had they anything else to change."""
+        user: Any = request.user
+        return bool(user.has_perm("workflows.change_approval"))
+
     @admin.display
     def run(self, approval: Approval) -> str:
         return approval.effect.run_id
@@ -33,19 +38,19 @@ class ApprovalAdmin(HistoryAdmin):
     def tool(self, approval: Approval) -> str:
         return approval.effect.name
 
-    @admin.action(description="Allow: make the call")
+    @admin.action(description="Allow: make the call", permissions=["decide"])
     def allow(self, request: HttpRequest, queryset: QuerySet[Approval]) -> None:
         self._decide(request, queryset, Decision.ALLOW)
 
-    @admin.action(description="Deny: tell the code that it was denied")
+    @admin.action(description="Deny: tell the code that it was denied", permissions=["decide"])
     def deny(self, request: HttpRequest, queryset: QuerySet[Approval]) -> None:
         self._decide(request, queryset, Decision.DENY)
 
-    @admin.action(description="Retry: make a call of unknown outcome once more")
+    @admin.action(description="Retry: make a call of unknown outcome once more", permissions=["decide"])
     def retry(self, request: HttpRequest, queryset: QuerySet[Approval]) -> None:
         self._decide(request, queryset, Decision.RETRY)
 
-    @admin.action(description="Fail: end the run")
+    @admin.action(description="Fail: end the run", permissions=["decide"])
     def fail(self, request: HttpRequest, queryset: QuerySet[Approval]) -> None:
         self._decide(request, queryset, Decision.FAIL)
 

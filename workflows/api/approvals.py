@@ -21,6 +21,7 @@ from gofannon.lib.rest.serializers import StrictSerializer
 from workflows.approvals import decidable_by, decide_approval
 from workflows.models import Approval, Decision, Run
 
+HEAVY_COLUMNS = ("effect__arguments", "result")
 _ANSWERS = (Decision.ALLOW, Decision.DENY, Decision.RETRY, Decision.ACCEPT, Decision.FAIL)
 
 
@@ -85,7 +86,7 @@ class ApprovalFilters(django_filters.FilterSet):
 
 def visible_to(user: Any) -> QuerySet[Approval]:
     """Those of the runs that a user sees, and those that they may decide without seeing the run."""
-    rows = Approval.objects.select_related("effect")
+    rows = Approval.objects.select_related("effect").defer("effect__result")
     if user.is_staff:
         return rows.annotate(decidable=Value(True))
     shown = Exists(Run.objects.visible_to(user).filter(pk=OuterRef("effect__run_id")))
@@ -100,6 +101,7 @@ class ApprovalViewSet(StrictListing, viewsets.GenericViewSet[Approval]):
     filterset_class = ApprovalFilters
     ordering_fields = ("requested_at",)
     ordering = "-requested_at"
+    heavy_columns = HEAVY_COLUMNS
     queryset = Approval.objects.none()
 
     def get_queryset(self) -> QuerySet[Approval]:
@@ -117,6 +119,7 @@ class RunApprovalViewSet(viewsets.GenericViewSet[Approval]):
     permission_classes = [IsAuthenticated, HasScope]
     serializer_class = ApprovalSerializer
     filter_backends = ()
+    heavy_columns = HEAVY_COLUMNS
     queryset = Approval.objects.none()
 
     def list(self, request: Request, id: str) -> Response:  # noqa: A002 - the wire's name

@@ -74,7 +74,7 @@ class SessionViewSet(ChildPages, DocumentViewSet):
     filterset_class = SessionFilters
 
     @extend_schema(responses=SessionMessageSerializer(many=True))
-    @action(detail=True, filter_backends=[])
+    @action(detail=True, filter_backends=[], heavy_columns=("content",))
     def messages(self, request: Request, pk: str) -> Response:
         """All messages, oldest first."""
         return self.child_page("messages", SessionMessageSerializer)

@@ -13,6 +13,8 @@ from gofannon.lib.rest.serializers import DocumentSerializer
 from workflows.api.usage import UsageSerializer
 from workflows.models import TaskExecution
 
+HEAVY_COLUMNS = ("response", "prompt", "error")
+
 
 class TaskExecutionSerializer(DocumentSerializer):
     workflow_id = serializers.CharField(max_length=ids.MAX_LENGTH)
@@ -53,4 +55,5 @@ class TaskExecutionViewSet(DocumentViewSet):
     model = TaskExecution
     serializer_class = TaskExecutionSerializer
     filterset_class = TaskExecutionFilters
+    heavy_columns = HEAVY_COLUMNS
     http_method_names = ["get", "head", "options"]

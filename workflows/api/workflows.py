@@ -15,6 +15,7 @@ from gofannon.lib.rest.children import ChildPages, NewestField
 from gofannon.lib.rest.fields import AnyField, InstantField, NamesField
 from gofannon.lib.rest.filters import ListedFilterSet, listed
 from gofannon.lib.rest.serializers import StrictSerializer
+from workflows.api.task_executions import HEAVY_COLUMNS as EXECUTION_COLUMNS
 from workflows.api.task_executions import TaskExecutionSerializer
 from workflows.api.usage import UsageSerializer
 from workflows.models import Workflow
@@ -93,19 +94,19 @@ class WorkflowViewSet(ChildPages, OwnedDocumentViewSet):
     filterset_class = WorkflowFilters
 
     @extend_schema(responses=WorkflowMessageSerializer(many=True))
-    @action(detail=True, filter_backends=[])
+    @action(detail=True, filter_backends=[], heavy_columns=("content", "tool_calls"))
     def messages(self, request: Request, pk: str) -> Response:
         """All messages, oldest first."""
         return self.child_page("messages", WorkflowMessageSerializer)
 
     @extend_schema(responses=WorkflowLogSerializer(many=True))
-    @action(detail=True, filter_backends=[])
+    @action(detail=True, filter_backends=[], heavy_columns=("detail",))
     def logs(self, request: Request, pk: str) -> Response:
         """All log entries, oldest first."""
         return self.child_page("logs", WorkflowLogSerializer)
 
     @extend_schema(responses=TaskExecutionSerializer(many=True))
-    @action(detail=True, filter_backends=[])
+    @action(detail=True, filter_backends=[], heavy_columns=EXECUTION_COLUMNS)
     def executions(self, request: Request, pk: str) -> Response:
         """What each prompt came to, newest first."""
         rows = self.parent_or_404().executions.order_by("-created_at", "-pk")

@@ -9,6 +9,7 @@ from typing import Any
 from rest_framework.utils.encoders import JSONEncoder
 
 from gofannon.lib import clock, money
+from workflows import inside
 from workflows.models import Delivery, Run, Status
 
 # (what the document is called, the document in its wire shape)
@@ -42,7 +43,7 @@ def _projected(run: Run) -> Projected:
         "kind": run.kind,
         "status": run.status,
         "output": run.output,
-        "error": run.error,
+        "error": inside.error_for_actor(run),
         "cost": money.to_usd(run.cost_nano),
         "finished_at": clock.iso(run.finished_at) if run.finished_at else None,
     }

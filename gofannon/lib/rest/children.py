@@ -28,6 +28,8 @@ class ChildPages(viewsets.GenericViewSet[Any]):
     """For a document's viewset: pages of what belongs to one of its documents."""
 
     model: ClassVar[type[Document]]
+    # Of the pages; an action of its own names its own.
+    heavy_columns: tuple[str, ...] = ()
 
     def parent_or_404(self) -> Any:
         """The document of the URL without its children. Raises Http404 for a stranger's."""

@@ -2,6 +2,10 @@
 
 Each ordering is (field, primary key) over an indexed, non-null field; the cursor holds both values of the edge row,
 so that any number of equal values pages right.
+
+A view whose rows may be large names the columns that make them so in `heavy_columns`, such as `("input",
+"run__output")`. Its pages end at MAX_PAGE_BYTES of them as well, but hold one row at least; that costs one query more,
+which reads nothing but keys and lengths.
 """
 
 import base64
@@ -12,7 +16,7 @@ from urllib.parse import urlencode
 
 from django.core.exceptions import FieldError, ValidationError
 from django.db import DataError
-from django.db.models import Q, QuerySet
+from django.db.models import F, Func, IntegerField, Q, QuerySet, Value
 from rest_framework.filters import OrderingFilter
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
@@ -24,6 +28,8 @@ from gofannon.lib.errors import ApiError
 MAX_LIMIT = 200
 # Checked before it is read as a number: an endless row of digits is not one that Python converts.
 MAX_LIMIT_LENGTH = 4
+# Of heavy columns, as text. The process that answers holds them several times over: as rows, as values, as the answer.
+MAX_PAGE_BYTES = 4 << 20
 
 
 class KeysetOrdering(OrderingFilter):
@@ -51,9 +57,7 @@ class KeysetPagination(BasePagination):
         self.field = str(ordering[0]).removeprefix("-")
         cursor = request.query_params.get("cursor")
         backwards, edge = _decode(cursor) if cursor else (False, None)
-        rows = self._slice(queryset, backwards, edge)
-        more = len(rows) > self.limit
-        rows = rows[: self.limit]
+        rows, more = self._slice(queryset, backwards, edge, _heavy_columns(queryset, view))
         if backwards:
             rows.reverse()
         self.has_next = edge is not None if backwards else more
@@ -61,20 +65,35 @@ class KeysetPagination(BasePagination):
         self.rows = rows
         return rows
 
-    def _slice(self, queryset: QuerySet[Any], backwards: bool, edge: tuple[Any, Any] | None) -> list[Any]:
+    def _slice(
+        self, queryset: QuerySet[Any], backwards: bool, edge: tuple[Any, Any] | None, heavy: list[str]
+    ) -> tuple[list[Any], bool]:
+        """The rows of the page, from its edge on, and whether there are more behind them."""
         falling = self.descending != backwards
         sign, compare = ("-", "lt") if falling else ("", "gt")
         ordered = queryset.order_by(f"{sign}{self.field}", f"{sign}pk")
         if edge is None:
-            return list(ordered[: self.limit + 1])
+            return self._read(ordered, heavy)
         value, key = edge
         past = Q(**{f"{self.field}__{compare}": value}) | Q(**{self.field: value, f"pk__{compare}": key})
         try:
             # The closed bound lets the index seek; the open one settles ties. Some edges turn out to be out of range
             # only when the query runs: an instant whose UTC lies before the year 1, a number too wide for its column.
-            return list(ordered.filter(**{f"{self.field}__{compare}e": value}).filter(past)[: self.limit + 1])
+            return self._read(ordered.filter(**{f"{self.field}__{compare}e": value}).filter(past), heavy)
         except (ValueError, TypeError, OverflowError, ValidationError, FieldError, DataError) as error:
             raise _bad_cursor() from error
+
+    def _read(self, rows: QuerySet[Any], heavy: list[str]) -> tuple[list[Any], bool]:
+        if not heavy:
+            found = list(rows[: self.limit + 1])
+            return found[: self.limit], len(found) > self.limit
+        # The page's keys first: a sort would otherwise measure every row that it puts in order.
+        keys_of_page = rows.select_related(None).prefetch_related(None).values("pk")[: self.limit + 1]
+        page = rows.model._default_manager.filter(pk__in=keys_of_page).order_by(*rows.query.order_by)
+        measured = list(page.annotate(page_bytes=_bytes_of(heavy)).values_list("pk", "page_bytes"))
+        keys = _fitting(measured[: self.limit])
+        # None of them is an empty page, without another query.
+        return list(rows.filter(pk__in=keys)), len(measured) > len(keys)
 
     def _limit(self, request: Request) -> int:
         raw = request.query_params.get("limit", str(api_settings.PAGE_SIZE))
@@ -114,6 +133,43 @@ class KeysetPagination(BasePagination):
                 "schema": {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": api_settings.PAGE_SIZE},
             },
         ]
+
+
+class _Octets(Func):
+    """The length of a column's text in bytes; 0 for null."""
+
+    template = "COALESCE(OCTET_LENGTH((%(expressions)s)::text), 0)"
+    output_field = IntegerField()
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        return self.as_sql(
+            compiler, connection, template="COALESCE(LENGTH(CAST(%(expressions)s AS BLOB)), 0)", **context
+        )
+
+
+def _heavy_columns(queryset: QuerySet[Any], view: Any) -> list[str]:
+    """The columns that the view calls heavy, without those that its query leaves out."""
+    names, leaves_out = queryset.query.deferred_loading
+    return [name for name in getattr(view, "heavy_columns", ()) if not (leaves_out and name in names)]
+
+
+def _bytes_of(columns: list[str]) -> Any:
+    total: Any = Value(0)
+    for column in columns:
+        total = total + _Octets(F(column))
+    return total
+
+
+def _fitting(measured: list[tuple[Any, int]]) -> list[Any]:
+    """The keys of the first rows that together have at most MAX_PAGE_BYTES, and of the first one in any case."""
+    keys: list[Any] = []
+    total = 0
+    for key, length in measured:
+        total += length
+        if keys and total > MAX_PAGE_BYTES:
+            break
+        keys.append(key)
+    return keys
 
 
 def _encode(backwards: bool, value: Any, key: Any) -> str:

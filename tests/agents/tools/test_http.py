@@ -214,3 +214,18 @@ def test_what_the_callers_check_raises_comes_out_and_nothing_leaves(server: Http
     with pytest.raises(Fenced):
         tool_of(tool).call(ToolCall({"url": server.url, "method": "POST"}, "key", 10, refuse))
     assert server.arrivals == []
+
+
+@pytest.mark.parametrize(("tool", "unknown"), [("http.get", False), ("http.send", True), ("http.send_once", True)])
+def test_a_call_that_nobody_waits_for_gives_up_and_is_not_repeated(
+    server: HttpServer, tool: str, unknown: bool
+) -> None:
+    server.on("/", Reply(delay=3600))
+    arguments = {"url": f"{server.url}/", "method": "POST"}
+    with pytest.raises(ToolError) as error:
+        tool_of(tool).call(ToolCall(arguments, "key", 30, lambda: None, lambda: bool(server.arrivals)))
+    assert verdict(error.value) == ("cancelled", unknown, False)
+    with pytest.raises(ToolError) as error:
+        tool_of(tool).call(ToolCall(arguments, "key", 30, lambda: None, lambda: True))
+    assert verdict(error.value) == ("cancelled", False, False)
+    assert len(server.arrivals) == 1
