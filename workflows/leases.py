@@ -91,7 +91,7 @@ def due(limit: int) -> list[str]:
     rows = Lease.objects.filter(due_at__lte=DatabaseNow())
     for column, most in _limits():
         rows = rows.exclude(**{f"{column}__in": _full(column, most)})
-    return list(rows.order_by("turn_at").values_list("run_id", flat=True)[:limit])
+    return list(rows.order_by("turn_at", "run_id").values_list("run_id", flat=True)[:limit])
 
 
 def next_turn(lane: str) -> datetime:

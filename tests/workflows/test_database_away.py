@@ -187,7 +187,7 @@ class TestPersist:
 
         def unstorable() -> None:
             tries.append(1)
-            transitions.complete_run(run, output="a\x00b")
+            transitions.complete_run(run, output=1, notes=(transitions.Note("told", {"text": "a\x00b"}),))
 
         with pytest.raises(DataError):
             execution.persist(Control(run), unstorable)
@@ -321,8 +321,11 @@ def test_a_sweeper_keeps_its_places_when_a_claim_fails(owner: User) -> None:
 
 @on_postgresql
 def test_a_pool_whose_connections_were_cut_gives_one_that_answers() -> None:
-    options = {"pool": {"min_size": 4, "max_size": 4, "timeout": 5}, "application_name": "cut off"}
-    pooled = DatabaseWrapper({**connection.settings_dict, "OPTIONS": options, "CONN_HEALTH_CHECKS": False}, "pooled")
+    pool = {"min_size": 4, "max_size": 4, "timeout": 5}
+    options = {**connection.settings_dict["OPTIONS"], "pool": pool, "application_name": "cut off"}
+    # As in the settings of a worker: the pool's own check is off.
+    settings = {**connection.settings_dict, "OPTIONS": options, "CONN_MAX_AGE": 0, "CONN_HEALTH_CHECKS": False}
+    pooled = DatabaseWrapper(settings, "pooled")
     try:
         assert pooled.pool is not None
         pooled.pool.open(wait=True)
