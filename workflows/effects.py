@@ -6,6 +6,7 @@ again, a keyed one goes out again with the same key, an unsafe one is never repe
 
 import json
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,14 +26,22 @@ MAX_RUN_BYTES = 64 << 20
 FINISHED = (Effect.Status.SUCCEEDED, Effect.Status.FAILED)
 
 
+def _never() -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call as its run makes it. `id` is its own within the run; `made_after` the inputs that the code had by then."""
+    """A call as its run makes it. `id` is its own within the run; `made_after` the inputs that the code had by then.
+
+    `abandoned` tells that nobody waits for the answer any more: the run has ended, or its process has.
+    """
 
     id: str
     name: str
     arguments: dict[str, Any]
     made_after: int = 0
+    abandoned: Callable[[], bool] = field(default=_never, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,7 +78,7 @@ class Host:
 
     def _answer(self, call: sandbox.HostCall) -> Effect:
         """The call's effect once it has ended. Raises Wait."""
-        mine = Call(str(call.id), call.name.removeprefix("tool:"), call.arguments, call.made_after)
+        mine = Call(str(call.id), call.name.removeprefix("tool:"), call.arguments, call.made_after, call.abandoned)
         settle = _settling(call)
         try:
             effect = self.ledger.find(mine)
@@ -86,7 +86,7 @@ class Host:
             raise sandbox.NonDeterminism(str(change)) from None
         if effect is not None and effect.status in FINISHED:
             return effect
-        if effect is None and self.control.draining.is_set():
+        if effect is None and (self.control.draining.is_set() or mine.abandoned()):
             raise Wait(Blocker.NONE)
         if call.name == "call_agent":
             return self._call_agent(mine, effect, settle)
@@ -102,7 +102,7 @@ class Host:
                 gone = {"code": "not_available", "message": f"{mine.name} is not available any more"}
                 return self.calls.finish(effect, settle, error=gone)
             return self.calls.refuse(mine, "not_available", f"{mine.name} is not available on this platform", settle)
-        return self.calls.make(mine, tool, settle) if effect is None else self.calls.resume(effect, tool, settle)
+        return self.calls.make(mine, tool, settle) if effect is None else self.calls.resume(mine, effect, tool, settle)
 
     def _call_agent(self, mine: Call, effect: Effect | None, settle: Settle) -> Effect:
         if effect is None:

@@ -72,23 +72,23 @@ class ToolCalls:
         if needs_approval:
             approvals.ask(self.control, effect, Approval.Reason.REQUIRED)
             raise Wait(Blocker.APPROVAL)
-        return self._dispatch(effect, tool, settle)
+        return self._dispatch(call, effect, tool, settle)
 
     def refuse(self, call: Call, code: str, message: str, settle: Settle) -> Effect:
         """Answers a call that is not made with an error. That is recorded too: the next attempt hears the same."""
         effect = self.ledger.begin(call, Effect.Class.PURE, dispatch=False)
         return self.finish(effect, settle, error={"code": code, "message": message})
 
-    def resume(self, effect: Effect, tool: Tool, settle: Settle) -> Effect:
+    def resume(self, call: Call, effect: Effect, tool: Tool, settle: Settle) -> Effect:
         """Goes on with an unfinished call of an earlier attempt."""
         if effect.status == Effect.Status.DISPATCHED:
             if effect.effect_class != Effect.Class.UNSAFE:
-                return self._again(effect, tool, settle)
+                return self._again(call, effect, tool, settle)
             self._ask_outcome(effect)
         approval = approvals.latest(effect) or approvals.ask(self.control, effect, self._reason(effect))
         match approval.decision:
             case Decision.ALLOW | Decision.RETRY:
-                return self._again(effect, tool, settle)
+                return self._again(call, effect, tool, settle)
             case Decision.ACCEPT:
                 return self.finish(effect, settle, result=approval.result)
             case Decision.DENY:
@@ -112,23 +112,26 @@ class ToolCalls:
         unknown = effect.status == Effect.Status.UNKNOWN
         return Approval.Reason.UNKNOWN_OUTCOME if unknown else Approval.Reason.REQUIRED
 
-    def _again(self, effect: Effect, tool: Tool, settle: Settle) -> Effect:
+    def _again(self, call: Call, effect: Effect, tool: Tool, settle: Settle) -> Effect:
         if self.control.draining.is_set():
             raise Wait(Blocker.NONE)
         self.control.be_sure()
         self.ledger.dispatch(effect)
-        return self._dispatch(effect, tool, settle)
+        return self._dispatch(call, effect, tool, settle)
 
     def _ask_outcome(self, effect: Effect) -> NoReturn:
         approvals.ask(self.control, effect, Approval.Reason.UNKNOWN_OUTCOME)
         raise Wait(Blocker.APPROVAL)
 
-    def _dispatch(self, effect: Effect, tool: Tool, settle: Settle) -> Effect:
+    def _dispatch(self, call: Call, effect: Effect, tool: Tool, settle: Settle) -> Effect:
         give_back_connection()
         unsafe = effect.effect_class == Effect.Class.UNSAFE
         try:
-            result = self._tried(effect, tool)
+            result = self._tried(call, effect, tool)
         except ToolError as error:
+            if call.abandoned():
+                # It stays as it is: dispatched, by a run that has ended or will be taken over.
+                raise Wait(Blocker.NONE) from None
             if error.unknown and unsafe:
                 self._ask_outcome(effect)
             return self.finish(effect, settle, error={"code": error.code, "message": error.message})
@@ -144,16 +147,16 @@ class ToolCalls:
             return self.finish(effect, settle, error={"code": code, "message": message})
         return self.finish(effect, settle, result=result)
 
-    def _tried(self, effect: Effect, tool: Tool) -> Any:
+    def _tried(self, call: Call, effect: Effect, tool: Tool) -> Any:
         """Makes a call, again where its error and its class allow. Raises ToolError."""
         for left in reversed(range(TRIES)):
             # Its wall clock is the run's: what is left of it is all that a call may take.
             seconds = max(1.0, -self.control.seconds_over())
             try:
-                return tool.call(ToolCall(effect.arguments, effect.key, seconds, self.control.be_sure))
+                return tool.call(ToolCall(effect.arguments, effect.key, seconds, self.control.be_sure, call.abandoned))
             except ToolError as error:
                 unsafe = error.unknown and effect.effect_class == Effect.Class.UNSAFE
                 pause = PAUSE_SECONDS * (TRIES - left)
-                if unsafe or not error.retryable or not left or self.control.cancelled.wait(pause):
+                if unsafe or not error.retryable or not left or self.control.cancelled.wait(pause) or call.abandoned():
                     raise
         raise AssertionError("unreachable")

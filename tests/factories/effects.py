@@ -91,4 +91,4 @@ class StepsRunner:
         tool = TOOLS[call.name]()
         if effect is None:
             return calls.make(call, tool, lambda: (step, float(step)))
-        return calls.resume(effect, tool, lambda: (step, float(step)))
+        return calls.resume(call, effect, tool, lambda: (step, float(step)))

@@ -5,7 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from itertools import islice
@@ -126,11 +126,38 @@ def broker() -> Iterator[None]:
         yield
 
 
+def status_of(port: int, path: str, address: str = "127.0.0.1", body: bytes | None = None) -> int:
+    """The status of one whole exchange with a client that reads, from `address` (any of 127.0.0.0/8)."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=PATIENCE, source_address=(address, 0))
+    with closing(connection):
+        connection.request("GET" if body is None else "POST", path, body)
+        response = connection.getresponse()
+        response.read()
+        return response.status
+
+
+@contextmanager
+def deaf(port: int, *requests: str, address: str = "127.0.0.1", head: str = "") -> Iterator[socket.socket]:
+    """A client that sends requests for these paths one behind the other, with the header lines `head`; reads nothing.
+
+    The system holds next to nothing for it, where the server's socket was made by `Server`.
+    """
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        client.settimeout(PATIENCE)
+        client.bind((address, 0))
+        client.connect(("127.0.0.1", port))
+        client.sendall("".join(f"GET {path} HTTP/1.1\r\nHost: x\r\n{head}\r\n" for path in requests).encode())
+        yield client
+
+
 class Server:
     """The application behind a real uvicorn, in a thread of this process, on the test's database."""
 
     def __enter__(self) -> Self:
         self.socket = socket.create_server(("127.0.0.1", 0))
+        # Each connection's, so that who does not read is noticed early.
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
         self.port: int = self.socket.getsockname()[1]
         config = uvicorn.Config(application, http="httptools", ws="none", log_config=None, access_log=False)
         self.uvicorn = uvicorn.Server(config)

@@ -13,7 +13,9 @@ from agents.models import Skill
 from billing.actions import create_access_key
 from billing.models import AccessKey, User
 from gofannon import asgi
-from gofannon.asgi import Message, application
+from gofannon.asgi import application
+from gofannon.serving import bodies
+from gofannon.streams.protocol import Message
 
 
 def scope_of(method: str, path: str, headers: Iterable[tuple[bytes, bytes]] = ()) -> dict[str, Any]:
@@ -122,10 +124,10 @@ def test_an_announced_body_that_is_too_large_is_refused_before_it_is_kept() -> N
 
 
 def test_too_many_bodies_at_once_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asgi, "MAX_BUFFERED_BYTES", 5)
+    monkeypatch.setattr(bodies, "MAX_BUFFERED_BYTES", 5)
     status, _, document = answer(talk(scope_of("POST", "/api/skills"), body(b"123", b"456")))
     assert (status, document["error"]["code"]) == (503, "busy")
-    assert asgi._Body.buffered == 0
+    assert (bodies.under_way.total, len(bodies.under_way.of)) == (0, 0)
 
 
 @pytest.mark.parametrize(

@@ -181,12 +181,13 @@ class Silent:
     """A resolver that answers when it is let go."""
 
     def __init__(self) -> None:
-        self.asked = 0
+        self.asked = self.answered = 0
         self.going = threading.Event()
 
     def resolve(self, host: str) -> Sequence[Address]:
         self.asked += 1
         self.going.wait(LONG)
+        self.answered += 1
         return []
 
 
@@ -220,6 +221,7 @@ def test_no_more_lookups_are_left_behind_than_may_be(monkeypatch: pytest.MonkeyP
             request.result()
     assert ended == 1
     silent.going.clear()
-    with pytest.raises(http.Cancelled):  # there is room again
+    with pytest.raises(http.Cancelled):
         client.request("GET", "http://slow.test/", timeout=LONG, cancelled=soon())
+    assert (silent.asked, silent.answered) == (6, 5), "there is room again"
     silent.going.set()

@@ -60,7 +60,8 @@ def test_events_are_gapless_and_tell_the_story(api: APIClient, owner: User) -> N
     assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
     assert [event["type"] for event in events] == ["created", "started", "log", "stdout", "sandbox", "completed"]
     assert events[2]["data"] == {"message": "step", "fields": {"n": 1}, "call": 1}
-    assert events[3]["data"] == {"text": "hello\n"}
+    assert events[3]["data"] == {"bytes": 6}
+    assert api.get(f"/api/runs/{run_id}").json()["stdout"] == "hello\n"
 
 
 def test_rest_takes_bare_input_and_gives_bare_output(api: APIClient, owner: User) -> None:

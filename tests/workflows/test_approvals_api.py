@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.contrib.messages import get_messages
 from django.db import connection
 from django.test import Client
@@ -211,7 +212,7 @@ class TestLists:
             with CaptureQueriesContext(connection) as queries:
                 api.get("/api/approvals")
             costs.append(len(queries))
-        assert costs == [1, 1]
+        assert costs == [2, 2]
 
 
 class TestAdmin:
@@ -248,6 +249,21 @@ class TestAdmin:
         assert self.decide(operator, action, approval) == ["decided: 1"]
         approval.refresh_from_db()
         assert approval.decision == action
+
+    @pytest.mark.parametrize(
+        ("permissions", "decision"), [(["view_approval"], ""), (["view_approval", "change_approval"], "allow")]
+    )
+    def test_who_may_only_look_decides_nothing(
+        self, stranger: User, question: Approval, permissions: list[str], decision: str
+    ) -> None:
+        User.objects.filter(pk=stranger.pk).update(is_staff=True)
+        stranger.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+        client = Client()
+        client.force_login(User.objects.get(pk=stranger.pk))
+        sent = {"action": "allow", "_selected_action": [question.pk]}
+        assert client.post(reverse("admin:workflows_approval_changelist"), sent).status_code in (200, 302)
+        question.refresh_from_db()
+        assert question.decision == decision
 
     def test_nothing_else_is_written_there(self, operator: Client, question: Approval) -> None:
         page = operator.get(reverse("admin:workflows_approval_change", args=[question.pk]))

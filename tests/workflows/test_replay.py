@@ -1,5 +1,7 @@
 """A code agent that was killed half-way runs again: what it has done is answered from the ledger, in the same order."""
 
+import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +12,7 @@ from billing.models import User
 from gofannon.lib.clock import DatabaseNow
 from tests.factories.effects import TOOLS, KeyedTool, Killed, PureTool, UnsafeTool
 from tests.factories.runs import deploy
+from tests.http_server import Reply, http_server
 from tickets import actions
 from workflows import approvals, effects, execution, heartbeat, leases, transitions
 from workflows.models import Approval, Checkpoint, Effect, Event, Lease, Run
@@ -234,3 +237,24 @@ def test_a_run_takes_and_gives_so_much_and_no_more(owner: User, monkeypatch: pyt
     done = advance(submit(owner, code, "monty"))
     assert "too_large: the calls of a run take and give at most" in done.error["message"]
     assert 1 < len(PureTool.calls) < 5
+
+
+def test_calls_that_nobody_waits_for_take_no_threads_for_long(owner: User, settings: Any) -> None:
+    code = """
+async def run(given, tools):
+    for n in range(16):
+        tools.http.get(url=given)
+    return 1
+"""
+    with http_server() as server:
+        server.on("/", Reply(delay=30))
+        settings.OUTBOUND_ALLOW = [server.netloc]
+        deploy(owner, code, runtime="cpython", tools={"http": ["get"]}, limits={"wall_seconds": 2.0})
+        target = actions.find_target(actor=owner, name="echo")
+        run = actions.submit_ticket(actor=owner, target=target, input=f"{server.url}/").run
+        assert advance(run).status == "completed"
+        deadline = time.monotonic() + 20
+        while [thread for thread in threading.enumerate() if thread.name.startswith("sandbox-host-call")]:
+            assert time.monotonic() < deadline, "they are still at work"
+            time.sleep(0.1)
+    assert set(Effect.objects.values_list("status", flat=True)) == {"unknown"}

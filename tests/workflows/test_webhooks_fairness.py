@@ -15,7 +15,7 @@ from tests.workflows.receivers import over, owed, receiving, sending, soon
 from workflows.models import Delivery, Run
 from workflows.models.delivery import host_of
 from workflows.webhooks import outbox, outcome, sender
-from workflows.webhooks.sender import PER_ACTOR, PER_HOST, Sender
+from workflows.webhooks.sender import PER_ACTOR, PER_HOST, PLACES, Sender
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -29,9 +29,9 @@ def _local_receivers(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator
 
 
 @contextmanager
-def looking() -> Iterator[Sender]:
+def looking(places: int = PLACES) -> Iterator[Sender]:
     """A sender that looks when it is told to."""
-    sender = Sender()
+    sender = Sender(places)
     try:
         yield sender
     finally:
@@ -106,6 +106,17 @@ def test_whoever_was_just_served_stands_behind_others_at_the_same_host(owner: Us
         assert (begun(stranger), begun(owner)) == (PER_HOST + 1, 1)
         shared.held.set()
         assert over(mine).status == "delivered"
+
+
+def test_of_those_who_are_due_together_each_has_a_turn_first(owner: User, stranger: User) -> None:
+    with looking(places=2) as looks, receiving(held=True) as one, receiving(host="127.0.0.2", held=True) as two:
+        for url in (one.url, two.url):
+            owed(stranger, url)
+        owed(owner, two.url)
+        assert looks.look() == looks.places
+        assert (begun(stranger), begun(owner)) == (1, 1)
+        one.held.set()
+        two.held.set()
 
 
 def test_no_more_actors_are_remembered_as_served_than_a_query_may_name(

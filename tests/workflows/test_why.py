@@ -33,7 +33,7 @@ def ended(status: Status, **fields: Any) -> Run:
 
 
 def facts(run: Run, lease: Lease | None = None, **known: Any) -> Facts:
-    return Facts(NOW, run, lease, **{"agent": "echo", "workers": 2, **known})
+    return Facts(NOW, run, lease, **{"agent": "echo", "workers": 2, "names_workers": True, **known})
 
 
 PENDING, RUNNING = Run(**RUN, status=Status.PENDING), Run(**RUN, status=Status.RUNNING, started_at=AGO)
@@ -174,13 +174,33 @@ class TestRead:
         assert "1 other run is ahead of it, and 1 worker answered" in found["message"]
         assert found["links"]["events"].endswith("/events")
 
-    def test_a_held_run_names_its_worker(self, api: Any, run: Run) -> None:
+    def test_a_held_run_names_its_worker_to_staff_alone(self, api: Any, as_: Any, run: Run, staff: User) -> None:
         transitions.claim_run(run.pk)
-        found = told(api, run)
-        assert found["code"] == "running"
-        assert Lease.objects.get().holder in found["message"]
-        Lease.objects.update(due_at=DatabaseNow(-1))
-        assert told(api, run)["code"] == "lease_expired"
+        holder = Lease.objects.get().holder
+        Worker.objects.create(
+            id=holder, role="worker", host="inner", pid=77, started_at=DatabaseNow(), heard_at=DatabaseNow()
+        )
+        for code, due in (("running", 5), ("lease_expired", -1)):
+            Lease.objects.update(due_at=DatabaseNow(due))
+            found, known = told(api, run), told(as_(staff), run)
+            assert (found["code"], known["code"]) == (code, code)
+            assert f"{holder} (process 77 of host inner)" in known["message"]
+            assert "a worker" in found["message"]
+            assert not any(name in found["message"] for name in (holder, "77", "inner"))
+
+    def test_a_private_agent_is_named_to_those_who_see_it(
+        self, api: Any, as_: Any, run: Run, stranger: User, staff: User, settings: Any
+    ) -> None:
+        settings.RUNS_PER_USER, settings.RUNS_PER_AGENT = 0, 1
+        hear_worker()
+        waits = another(run)
+        transitions.claim_run(run.pk)
+        Run.objects.filter(pk=waits.pk).update(payer=stranger)
+        for user_api in (api, as_(staff)):
+            assert "and the agent echo has 1 of 1" in told(user_api, waits)["message"]
+        assert "and the agent has 1 of 1" in told(as_(stranger), waits)["message"]
+        Run.objects.filter(pk=waits.pk).update(deployment_id="door")
+        assert "and the agent door has 1 of 1" in told(as_(stranger), waits)["message"]
 
     def test_limits_are_those_that_claims_keep(self, api: Any, run: Run, settings: Any) -> None:
         hear_worker()

@@ -84,7 +84,8 @@ class TicketSerializer(DocumentSerializer):
     @cached_property
     def _seen_inside(self) -> frozenset[str]:
         """Of the page: which runs its reader may look into."""
-        user, shown = self._reader, self.root.instance
+        user: Any = self._reader
+        shown: Any = self.root.instance
         tickets = shown if isinstance(shown, list) else [shown]
         return frozenset() if user is None else inside.seen_inside(user, [ticket.run for ticket in tickets])
 

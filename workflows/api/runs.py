@@ -115,7 +115,7 @@ class RunSerializer(serializers.ModelSerializer[Run]):
 
     class Meta:
         model = Run
-        fields = (
+        fields: ClassVar[tuple[str, ...]] = (
             "_id",
             "kind",
             "status",
@@ -171,7 +171,7 @@ class RunSerializer(serializers.ModelSerializer[Run]):
     @cached_property
     def _seen_inside(self) -> frozenset[str]:
         """Of the page."""
-        shown = self.root.instance
+        shown: Any = self.root.instance
         return inside.seen_inside(self._user, shown if isinstance(shown, list) else [shown])
 
     def get__links(self, run: Run) -> dict[str, str]:
