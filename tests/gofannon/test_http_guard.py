@@ -1,6 +1,7 @@
 """Outbound HTTP: which addresses are reached, and by which names."""
 
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,7 @@ from pytest_django import Settings
 
 from gofannon.env import BASE_DIR
 from gofannon.lib import http
+from gofannon.lib.http import network
 from gofannon.lib.http.addresses import Address, is_public
 from gofannon.lib.http.client import Client
 from tests.http_server import HttpServer, Reply, http_server
@@ -248,3 +250,10 @@ def test_a_list_that_makes_no_sense_stops_the_start(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "manage.py", "check"], env=env, cwd=BASE_DIR, capture_output=True, text=True)
     assert done.returncode != 0
     assert "OUTBOUND_ALLOW: '10.1.0.5/16'" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize(("source", "home"), [("127.0.0.1", True), ("127.0.0.2", False)])
+def test_a_connection_to_this_machine_is_told_by_its_ends(source: str, home: bool) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        with socket.create_connection(server.getsockname(), source_address=(source, 0)) as client:
+            assert network.leads_home(client) is home

@@ -50,7 +50,11 @@ class GuardedBackend(httpcore.NetworkBackend):
             # A dead address must leave time for those behind it.
             seconds = current().remaining() / (len(addresses) - tried)
             try:
-                return Stream(_connected(address, port, seconds, late))
+                sock = _connected(address, port, seconds, late)
+                if leads_home(sock) and not self._allow.lets(host, port, address):
+                    sock.close()
+                    raise AddressRefused(f"{host}:{port} is this machine; OUTBOUND_ALLOW can let it through")
+                return Stream(sock)
             except TimeoutError:
                 failure = TimedOut(late)
             except OSError as error:
@@ -61,6 +65,13 @@ class GuardedBackend(httpcore.NetworkBackend):
         self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None
     ) -> httpcore.NetworkStream:
         raise AddressRefused("outbound requests use no unix sockets")
+
+
+def leads_home(sock: socket.socket) -> bool:
+    """Whether the other end is this machine, by whichever of its addresses: the kernel then takes it for both ends."""
+    there: str = sock.getpeername()[0]
+    here: str = sock.getsockname()[0]
+    return there == here
 
 
 def _connected(address: Address, port: int, seconds: float, late: str) -> socket.socket:
