@@ -254,6 +254,8 @@ def test_a_list_that_makes_no_sense_stops_the_start(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("source", "home"), [("127.0.0.1", True), ("127.0.0.2", False)])
 def test_a_connection_to_this_machine_is_told_by_its_ends(source: str, home: bool) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        with socket.create_connection(server.getsockname(), source_address=(source, 0)) as client:
-            assert network.leads_home(client) is home
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        socket.create_connection(server.getsockname(), source_address=(source, 0)) as client,
+    ):
+        assert network.leads_home(client) is home
