@@ -29,9 +29,8 @@ def seen_inside(user: Any, runs: Collection[Run]) -> frozenset[str]:
     if user.is_staff:
         return frozenset(run.pk for run in runs)
     others = {run.agent_id for run in runs if run.owner_id != user.pk}
-    editable: set[str] = set()
-    if others:
-        editable = set(Agent.objects.editable_by(user).filter(pk__in=others).values_list("pk", flat=True))
+    # Of none it asks nothing.
+    editable = set(Agent.objects.editable_by(user).filter(pk__in=others).values_list("pk", flat=True))
     return frozenset(run.pk for run in runs if run.owner_id == user.pk or run.agent_id in editable)
 
 

@@ -18,6 +18,7 @@ from workflows.models import UNFINISHED
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 2.0
+MOST_AT_DOOR = 500
 RETRY_AFTER = {"Retry-After": "5"}
 
 
@@ -53,7 +54,7 @@ class Hub:
     def __init__(self) -> None:
         self.readers = Readers()
         self.closing = False
-        self.open = 0
+        self.open = self.at_door = 0
         self._users: Counter[str] = Counter()
         self._watches: dict[str, Watch] = {}
         self._closers: set[Callable[[], None]] = set()
@@ -61,6 +62,17 @@ class Hub:
         self._unsure: set[str] = set()
         self._asked = asyncio.Event()
         self._poll_task: asyncio.Task[None] | None = None
+
+    @contextlib.contextmanager
+    def door(self) -> Iterator[None]:
+        """Where it is found out who asks: who is nobody takes no place of a stream. Raises ApiError."""
+        if self.at_door >= MOST_AT_DOOR:
+            raise ApiError("too many ask for streams at this moment", code="busy", status=503, headers=RETRY_AFTER)
+        self.at_door += 1
+        try:
+            yield
+        finally:
+            self.at_door -= 1
 
     @contextlib.contextmanager
     def place(self) -> Iterator[None]:

@@ -34,10 +34,10 @@ HEADERS = {
 async def run_events(scope: Scope, receive: Receive, send: Send) -> None:
     hub = hub_of_this_loop()
     try:
-        with hub.place():
+        with hub.door():
             admission = await hub.readers.read(authorize, scope)
-            with hub.place_of(admission.user_id):
-                await RunStream(hub, scope, admission, Outlet(send)).serve(receive)
+        with hub.place(), hub.place_of(admission.user_id):
+            await RunStream(hub, scope, admission, Outlet(send)).serve(receive)
     except Refused as refused:
         await refused.answer(send)
     except ApiError as error:

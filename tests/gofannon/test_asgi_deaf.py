@@ -26,6 +26,12 @@ def server(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[
         yield server
 
 
+@pytest.fixture(autouse=True)
+def no_faults(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    yield
+    assert [record.getMessage() for record in caplog.records if record.name == "uvicorn.error"] == []
+
+
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outlet, "STALLED_SECONDS", 0.2)

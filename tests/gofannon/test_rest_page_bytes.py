@@ -170,10 +170,9 @@ def test_a_page_has_no_more_rows_than_it_was_asked_for(api: APIClient, owner: Us
 
 
 def test_bytes_are_counted_and_not_characters(api: APIClient, owner: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    for _ in range(2):
-        Run.objects.create(kind="code", owner=owner, input="\u20ac" * 200)
+    TaskExecutionFactory.create_batch(2, workflow__owner=owner, prompt="\u20ac" * 200)
     monkeypatch.setattr(pagination, "MAX_PAGE_BYTES", LIMIT)
-    pages, _ = walk(api, "/api/runs", "next")
+    pages, _ = walk(api, "/api/task-executions", "next")
     assert [len(page) for page in pages] == [1, 1]
 
 
