@@ -122,9 +122,9 @@ class _Try:
         self.printed = feed.printed.decode(errors="replace")
         if feed.host_error is not None:
             raise feed.host_error
-        if self.watch.ended_by:
-            return _End(error=_ending(self.watch.ended_by, self.job))
-        return end if feed.breach is None else _End(error=feed.breach)
+        if feed.breach is not None:
+            return _End(error=feed.breach)
+        return _End(error=_ending(self.watch.ended_by, self.job)) if self.watch.ended_by else end
 
     def _await_calls(self, calls: HostCalls) -> None:
         self.watch.end()  # the worker has done its part

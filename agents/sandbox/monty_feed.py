@@ -88,6 +88,8 @@ class Feed:
         if len(self.printed) > limit:
             del self.printed[limit:]
             self.breach = SandboxError("stdout_too_large", f"the code printed more than {limit} bytes")
+            # The client hears of the exception once the code makes its next step, which may be never.
+            self._watch.strike()
             raise _TooMuchPrinted
 
     def _advance(self, step: Any) -> Any:

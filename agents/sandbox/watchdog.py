@@ -42,8 +42,17 @@ class Watch:
                 self.ended_by = "cpu_limit"
             else:
                 return
-            with suppress(ProcessLookupError):
-                signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
+            self._kill()
+
+    def strike(self) -> None:
+        """Kill the worker now, for a reason that the caller has noted."""
+        with self.lock:
+            if not self.over:
+                self._kill()
+
+    def _kill(self) -> None:
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
 
     def end(self) -> None:
         """The run is over: from here on nothing is killed, and the pidfd may be closed."""

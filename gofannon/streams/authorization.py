@@ -1,12 +1,9 @@
 """One authorisation for both ways of serving: a request to the event loop passes through Django like any other."""
 
-from io import BytesIO
-from typing import Any
-
-from a2wsgi.wsgi import build_environ
 from django.core.handlers.wsgi import WSGIRequest
 from django.http import HttpResponseBase
 
+from gofannon.serving.environ import build_environ
 from gofannon.streams.doors import Admission
 from gofannon.streams.protocol import Scope, Send
 from gofannon.wsgi import application as django
@@ -53,9 +50,7 @@ def headers_of(response: HttpResponseBase) -> list[tuple[bytes, bytes]]:
 def _request(scope: Scope) -> WSGIRequest:
     # A refusal is written in JSON, whatever the stream would have been.
     headers = [pair for pair in scope["headers"] if pair[0] not in _OF_A_BODY]
-    query = scope["query_string"].decode("ascii", "replace").encode("ascii", "replace")
-    whole: Any = {**scope, "query_string": query, "headers": [*headers, (b"accept", b"application/json")]}
-    empty: Any = BytesIO()
-    request = WSGIRequest(build_environ(whole, empty))  # type: ignore[arg-type]
+    whole = {**scope, "headers": [*headers, (b"accept", b"application/json")]}
+    request = WSGIRequest(build_environ(whole))
     request.urlconf = DOORS
     return request

@@ -59,6 +59,10 @@ class Outlet:
         except TimeoutError as error:
             await self._cut_off()
             raise Stalled from error
+        except RuntimeError as error:
+            if self._left():  # while this write waited, and the server did not know
+                raise Stalled from error
+            raise
         finally:
             self._writing = None
         self.written_at = asyncio.get_running_loop().time()

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 from django.conf import settings
 from django.db import connection
 
 from billing.models import User
+from gofannon.serving import sending
 from gofannon.streams import outlet, run_events
 from tests.gofannon.streaming import Server, bearer, deaf, held_run, status_of, until
 
@@ -29,7 +31,7 @@ def server(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[
 @pytest.fixture(autouse=True)
 def no_faults(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     yield
-    assert [record.getMessage() for record in caplog.records if record.name == "uvicorn.error"] == []
+    assert [record.getMessage() for record in caplog.get_records("call") if record.levelname == "ERROR"] == []
 
 
 @pytest.fixture
@@ -65,6 +67,30 @@ def test_who_does_not_read_an_answer_is_cut_off(
         until(lambda: server.uvicorn.server_state.total_requests or server.uvicorn.server_state.tasks, "the request")
         until(lambda: not server.uvicorn.server_state.connections, "the connection's end")
         until(lambda: not server.uvicorn.server_state.tasks, "the end of what was done for it")
+
+
+def clients_of(server: Server) -> set[Any]:
+    """The addresses and ports that are connected."""
+    return {getattr(each, "client", None) for each in list(server.uvicorn.server_state.connections)}
+
+
+def test_beyond_the_bound_goes_the_oldest_answer_of_who_holds_most(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sending, "MAX_WAITING_BYTES", 5_500_000)  # three of LARGE
+    monkeypatch.setattr(outlet, "STALLED_SECONDS", 3600.0)
+    held = sending.waiting.held.of
+    with deaf(server.port, LARGE, address="127.0.0.3"):
+        until(lambda: held["127.0.0.3"] > 0, "the first answer")
+        with ExitStack() as clients:
+            greedy = [clients.enter_context(deaf(server.port, LARGE, address="127.0.0.2"))]
+            until(lambda: held["127.0.0.2"] > 0, "the greedy one's first answer")
+            oldest = greedy[0].getsockname()
+            greedy += [clients.enter_context(deaf(server.port, LARGE, address="127.0.0.2")) for _ in range(2)]
+            until(lambda: oldest not in clients_of(server), "the end of the oldest of who holds most")
+            assert status_of(server.port, LARGE, "127.0.0.4") == 200
+            assert held["127.0.0.3"] > 0
+    until(lambda: not sending.waiting.held.total, "the end of what is held")
 
 
 def test_a_stream_with_a_request_behind_it_ends_when_its_client_has_left(

@@ -128,9 +128,9 @@ def test_a_user_has_so_many_streams(server: Server, run: Run, owner: User, setti
         assert again.status == 200
 
 
-def test_a_process_has_so_many_streams(server: Server, run: Run, owner: User, staff: User, settings: Any) -> None:
+def test_a_process_has_so_many_streams(server: Server, run: Run, owner: User, settings: Any) -> None:
     settings.STREAMS = 1
     with Listener(server.port, run, **bearer(owner)) as first:
-        with Listener(server.port, run, **bearer(staff)) as second:
+        with Listener(server.port, run, **bearer(owner)) as second:
             assert (second.status, second.document()["error"]["code"]) == (429, "too_many_streams")
         assert first.status == 200

@@ -47,7 +47,9 @@ def innermost(address: Address) -> Address:
 
 
 def is_public(address: Address) -> bool:
-    """Whether the address is one host's in the public internet."""
+    """Whether the address is one host's in the public internet. No address of 6to4 is: its relays are gone."""
+    if isinstance(address, IPv6Address) and address.sixtofour:
+        return False
     inner = innermost(address)
     if isinstance(inner, IPv4Address):
         return not any(inner in block for block in _PRIVATE_V4)
