@@ -49,6 +49,7 @@ class GuardedBackend(httpcore.NetworkBackend):
         for tried, address in enumerate(addresses):
             # A dead address must leave time for those behind it.
             seconds = current().remaining() / (len(addresses) - tried)
+            current().next_wait(late)  # who has been cancelled connects to nobody
             try:
                 sock = _connected(address, port, seconds, late)
                 if leads_home(sock) and not self._allow.lets(host, port, address):
