@@ -1,10 +1,16 @@
-"""Tools of each class that count their calls, and a runner that makes calls in steps, as sandboxed code would."""
+"""Tools of each class that count their calls, a runner that makes calls in steps, as sandboxed code would, and
+attempts: the next one, and one that is killed.
+"""
 
 from typing import Any, ClassVar
 
+import pytest
+
 from agents.tools import EffectClass, ToolCall, ToolError
+from gofannon.lib.clock import DatabaseNow
+from workflows import execution
 from workflows.effects import FINISHED, Call, Changed, Ledger
-from workflows.models import Effect
+from workflows.models import Effect, Lease, Run
 from workflows.runners import Completed, Control, Failed, Later, Result
 from workflows.tool_calls import EndRun, ToolCalls, Wait
 
@@ -92,3 +98,18 @@ class StepsRunner:
         if effect is None:
             return calls.make(call, tool, lambda: (step, float(step)))
         return calls.resume(call, effect, tool, lambda: (step, float(step)))
+
+
+def advance(run: Run) -> Any:
+    """Works on the run as whoever claims it next would."""
+    before = Run.objects.get(pk=run.pk).attempt
+    while Run.objects.get(pk=run.pk).attempt == before:
+        # A late beat of the attempt before may have prolonged the lease once more.
+        Lease.objects.filter(run=run).update(due_at=DatabaseNow(-1))
+        execution.advance(run.pk)
+    return Run.objects.get(pk=run.pk)
+
+
+def killed(run: Run) -> None:
+    with pytest.raises(Killed):
+        advance(run)

@@ -11,7 +11,7 @@ from django.utils import timezone
 from billing.models import User
 from gofannon.lib.clock import DatabaseNow
 from gofannon.lib.errors import ApiError, Conflict
-from tests.factories.effects import LOST, REFUSED, TOOLS, KeyedTool, Killed, PureTool, UnsafeTool
+from tests.factories.effects import LOST, REFUSED, TOOLS, KeyedTool, PureTool, UnsafeTool, advance, killed
 from workflows import approvals, execution, leases, tool_calls, transitions
 from workflows.effects import Call, Ledger
 from workflows.models import Approval, Blocker, Effect, Event, Lease, Run
@@ -33,21 +33,6 @@ def spine(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def make_run(owner: User, *steps: str) -> Run:
     run = Run(kind="steps", actor_id=owner.pk, owner_id=owner.pk, payer_id=owner.pk, input={"steps": list(steps)})
     return transitions.create_run(run)
-
-
-def advance(run: Run) -> Any:
-    """Works on the run as whoever claims it next would."""
-    before = Run.objects.get(pk=run.pk).attempt
-    while Run.objects.get(pk=run.pk).attempt == before:
-        # A late beat of the attempt before may have prolonged the lease once more.
-        Lease.objects.filter(run=run).update(due_at=DatabaseNow(-1))
-        execution.advance(run.pk)
-    return Run.objects.get(pk=run.pk)
-
-
-def killed(run: Run) -> None:
-    with pytest.raises(Killed):
-        advance(run)
 
 
 def waiting(owner: User) -> tuple[Any, Approval]:

@@ -9,13 +9,12 @@ import pytest
 
 from agents import tools
 from billing.models import User
-from gofannon.lib.clock import DatabaseNow
-from tests.factories.effects import TOOLS, KeyedTool, Killed, PureTool, UnsafeTool
+from tests.factories.effects import TOOLS, KeyedTool, PureTool, UnsafeTool, advance, killed
 from tests.factories.runs import deploy
 from tests.http_server import Reply, http_server
 from tickets import actions
 from workflows import approvals, effects, execution, heartbeat, leases, transitions
-from workflows.models import Approval, Checkpoint, Effect, Event, Lease, Run
+from workflows.models import Approval, Checkpoint, Effect, Event, Run
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -57,21 +56,6 @@ def submit(owner: User, code: str, runtime: str) -> Run:
     deploy(owner, code, runtime=runtime, tools={"test": ["pure", "keyed", "unsafe"]})
     target = actions.find_target(actor=owner, name="echo")
     return actions.submit_ticket(actor=owner, target=target, input={}).run
-
-
-def advance(run: Run) -> Any:
-    """Works on the run as whoever claims it next would."""
-    before = Run.objects.get(pk=run.pk).attempt
-    while Run.objects.get(pk=run.pk).attempt == before:
-        # A late beat of the attempt before may have prolonged the lease once more.
-        Lease.objects.filter(run=run).update(due_at=DatabaseNow(-1))
-        execution.advance(run.pk)
-    return Run.objects.get(pk=run.pk)
-
-
-def killed(run: Run) -> None:
-    with pytest.raises(Killed):
-        advance(run)
 
 
 def test_finished_calls_and_logs_are_not_repeated(owner: User, runtime: str) -> None:
